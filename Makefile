@@ -8,6 +8,9 @@ FUZZTIME ?= 10s
 BROKERS ?= 3
 # The packages with budgets in testdata/costs.json.
 GUARDED := ./ingress ./ingress/route ./ingress/publish ./processors ./processors/split ./processors/history ./processors/partition ./schemas ./schemas/event
+# The tests of make test-long, by their call of long.Test.
+LONG_FILES = $(shell grep -rl --include='*_test.go' 'long\.Test(t)' .)
+LONG = $(shell grep -h -B 1 'long\.Test(t)' $(LONG_FILES) | sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1/p')
 # The packages of make mutation: without effects, and with tests that end in seconds.
 MUTATED := processors/account processors/contacts processors/deferred processors/directory processors/history processors/identity processors/dedup \
 	processors/media processors/people ingress/route schemas/event sinks/merge
@@ -26,7 +29,11 @@ up: build ## run everything in one process, data in ./data
 
 .PHONY: test
 test: ## run all tests, the end-to-end ones on the embedded broker included; those that wait for a broker wait beside each other
-	GOGC=400 go test -parallel 8 ./... # a fifth less CPU time than with the default; the tests of the binary run it without GOGC
+	GOGC=400 go test -parallel 8 -timeout 20m ./... # a fifth less CPU time than with the default; the tests of the binary run it without GOGC
+
+.PHONY: test-long
+test-long: ## the tests that `make test` leaves out because they take long (internal/testing/long)
+	TEST_LONG=1 GOGC=400 go test -count=1 -parallel 4 -timeout 20m -run "^($$(echo $(LONG) | tr ' ' '|'))$$" $(sort $(dir $(LONG_FILES)))
 
 .PHONY: race
 race: ## run the tests with the race detector
@@ -76,6 +83,15 @@ test-chart: ## render the profiles of the Helm chart, and hold them against the 
 .PHONY: test-kube
 test-kube: ## install the profiles of the Helm chart on a real Kubernetes node; needs Linux and root. The first run builds Kubernetes
 	COEXSTREAM_TEST_KUBE=1 go test -v -count=1 -p 1 -timeout 40m ./internal/testing/kube/...
+
+.PHONY: test-alerts
+test-alerts: ## the rules of docs/alerts.yaml on simulated series, by the rule engine of Prometheus
+	cd internal/testing/alerting && go vet ./... && go test -count=1 ./...
+
+.PHONY: slos
+slos: ## write docs/slo-rules.yaml from docs/slos.yaml, by Sloth
+	go run github.com/slok/sloth/cmd/sloth@v0.16.0 generate --no-log -i docs/slos.yaml -o docs/slo-rules.yaml
+	cp docs/slo-rules.yaml helm/coexstream/files/slo-rules.yaml
 
 .PHONY: crash
 crash: build ## simulate and check against `up`, which is killed -9 three times in between; the same with damaged logs, and with damaged event topics alone

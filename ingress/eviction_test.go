@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -127,7 +126,7 @@ func TestOldestStrangerMakesRoomFirst(t *testing.T) {
 	if a := c.answer(); a.code != 200 {
 		t.Fatal(a.code)
 	}
-	if _, err := strangers[1].r.ReadByte(); !errors.Is(err, io.EOF) {
+	if _, err := strangers[1].r.ReadByte(); !closedByPeer(err) {
 		t.Errorf("the one that waited for the longest time: %v", err)
 	}
 	for _, i := range []int{0, 2} {
@@ -232,7 +231,7 @@ func TestIdleVerifiedConnectionsMakeRoomLast(t *testing.T) {
 	for i := range 4 {
 		dialFrom(t, 20, s.addr)
 		rawtest.WaitFor(t, "a verified one to make room", func() bool { return s.open.verifiedCount() == 7-i })
-		if _, err := senders[i].r.ReadByte(); !errors.Is(err, io.EOF) {
+		if _, err := senders[i].r.ReadByte(); !closedByPeer(err) {
 			t.Errorf("sender %d, whose turn it is: %v", i, err)
 		}
 		s.open.allowLooking()

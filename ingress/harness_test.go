@@ -7,10 +7,12 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +93,11 @@ func (r *running) stop() error {
 	return err
 }
 
+// closedByPeer reports whether the other side closed a connection. One that is closed before all its bytes were read ends with a reset.
+func closedByPeer(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
 func sign(secret string, body []byte) string {
 	h := hmac.New(sha256.New, []byte(secret))
 	h.Write(body)
@@ -104,6 +111,26 @@ type answer struct {
 	body   string
 }
 
+// patientConn is a connection whose end the client meets when it reads: an answer that came before the whole request was
+// written is still read. net/http may prefer the error of the write.
+type patientConn struct{ net.Conn }
+
+func (c patientConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(b), nil
+	}
+	return n, err
+}
+
+func dialPatiently(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return patientConn{c}, nil
+}
+
 // do sends a request with a client of its own, so that no connection is shared between tests.
 func do(t testing.TB, method, url string, body io.Reader, headers ...string) answer {
 	t.Helper()
@@ -114,7 +141,7 @@ func do(t testing.TB, method, url string, body io.Reader, headers ...string) ans
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true, ExpectContinueTimeout: time.Minute}
+	transport := &http.Transport{DialContext: dialPatiently, DisableKeepAlives: true, DisableCompression: true, ExpectContinueTimeout: time.Minute}
 	defer transport.CloseIdleConnections()
 	res, err := transport.RoundTrip(req)
 	if err != nil {

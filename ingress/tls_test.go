@@ -264,7 +264,7 @@ func TestConnectionOverTheLimitIsClosedWithoutAHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer beyond.Close()
-	if err := beyond.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := beyond.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	_, _ = io.WriteString(beyond, post("/number", message)) // it may be closed already

@@ -61,7 +61,7 @@ func (c *cluster) saidIn(waba string, n int) (all []said) {
 		c.t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
 	defer cancel()
 	transaction := 0
 	for len(all) < n {

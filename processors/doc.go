@@ -1,5 +1,5 @@
 // Package processors consumes the raw topics and produces the event topics, exactly once. It is the effectful shell
-// around the pure packages below it (split, history, contacts, media, account, dedup), which package partition composes.
+// around the pure packages below it (split, history, contacts, media, account, dedup and others), which package partition composes.
 //
 // Where things are:
 //
@@ -15,6 +15,7 @@
 //   - restore.go, positions.go, blocked.go: cores are rebuilt from state; partitions with unreadable state are not
 //     served.
 //   - logfinding.go, losses.go: logs that were cut or created again, and records that retention removed.
+//   - damage.go: a damaged batch of a log blocks its partition, or only the backlog (ADR 0057).
 //   - standby.go: fencing. Of two processes with one instance id, the earlier one stands by.
 //   - attempt.go, attemptlog.go, suspect.go: a record that repeatedly fails its transaction is set aside (ADR 0036).
 //   - deferral.go, livebusinesses.go: live records of a business over its share are deferred (ADR 0037).

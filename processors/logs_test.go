@@ -384,6 +384,7 @@ func TestAHeldChunkIsNotTakenForAnother(t *testing.T) {
 	s = c.start(cfg)
 	c.committed(schemas.TopicRawBulk, "1", 1)
 	eventually(t, "the chunk is told as missing", func() bool { return s.value(t, "sync_gaps") > 0 })
+	eventually(t, "the gap is counted", func() bool { return s.value(t, "sync_gaps_total") > 0 })
 	if got := wamids(c.read(schemas.TopicHistory, atLeast(1))); !slices.Equal(got, []string{"m1"}) {
 		t.Errorf("history is %v", got)
 	}

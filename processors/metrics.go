@@ -40,11 +40,13 @@ type metrics struct {
 	waiting       prometheus.Gauge
 	running       prometheus.Gauge
 	gaps          prometheus.Gauge
+	gapsFound     prometheus.Counter
 	requested     *prometheus.GaugeVec // by status
 	numbers       prometheus.Gauge
 	largest       *prometheus.GaugeVec // by a hash of the WABA id; it has one business at a time
 	largestSource *prometheus.GaugeVec
 	restarts      prometheus.Counter
+	restoring     prometheus.Gauge
 	rebalances    prometheus.Counter
 	bulkPaused    prometheus.Gauge
 
@@ -95,10 +97,13 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 			gauge("partitions", "Assigned partitions."),
 			gauge("tasks", "Former name of coexstream_processor_partitions. The next release removes it."),
 		},
-		held:          gauge("held_chunks", "History chunks that wait for an earlier chunk."),
-		waiting:       gauge("waiting_syncs", "Phone numbers with held history chunks, because an earlier chunk is missing."),
-		running:       gauge("running_syncs", "Phone numbers with an open history sync."),
-		gaps:          gauge("sync_gaps", "Gaps of history syncs that were abandoned or lost, and not filled later."),
+		held:    gauge("held_chunks", "History chunks that wait for an earlier chunk."),
+		waiting: gauge("waiting_syncs", "Phone numbers with held history chunks, because an earlier chunk is missing."),
+		running: gauge("running_syncs", "Phone numbers with an open history sync."),
+		gaps:    gauge("sync_gaps", "Gaps of history syncs that were abandoned or lost, and not filled later."),
+		gapsFound: prometheus.NewCounter(prometheus.CounterOpts{Namespace: ns, Subsystem: sub, Name: "sync_gaps_total",
+			Help: "Gaps of history syncs in committed transactions: chunks that were abandoned or lost. Replays do not count."}),
+		restoring:     gauge("restoring_partitions", "Assigned partitions whose state is being rebuilt. They are not served meanwhile."),
 		requested:     gauges("requested_syncs", "Phone numbers with a sync that the desk requested, by the status of the sync.", "status"),
 		numbers:       gauge("numbers", "Phone numbers known."),
 		largestSource: gauges("largest_source_numbers", "Phone numbers first named by one source, for the source with the most in one partition.", "source"),
@@ -114,7 +119,7 @@ func newMetrics(reg prometheus.Registerer, now func() time.Time) *metrics {
 	}
 	reg.MustRegister(m.records, m.recordsLost, m.recordsCut, m.logFaults, m.recordBytes, m.events, m.duplicates, m.deadLetters, m.refetches, m.joined, m.replayed, m.requeued, m.replaying, m.transactions, m.txnSeconds,
 		m.restores, m.restored, m.lags, m.blocked, m.damaged, m.setAside, m.committedAt,
-		m.partitions[0], m.partitions[1], m.held, m.waiting, m.running, m.gaps, m.requested, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
+		m.partitions[0], m.partitions[1], m.held, m.waiting, m.running, m.gaps, m.gapsFound, m.restoring, m.requested, m.numbers, m.largest, m.largestSource, m.restarts, m.rebalances, m.bulkPaused,
 		m.deferred, m.deferredRecords, m.deferredBytes, m.deferredBusinesses, m.deferredOldest)
 	m.begin()
 	return m
@@ -178,6 +183,7 @@ func (m *metrics) committed(c *partition.Counts) {
 			m.deferred.WithLabelValues(deferred.Reason(why).String()).Add(float64(n))
 		}
 	}
+	m.gapsFound.Add(float64(c.Gaps))
 	for r, n := range c.DeadLetters {
 		m.deadLetters.WithLabelValues(string(r)).Add(float64(n))
 	}

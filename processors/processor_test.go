@@ -118,7 +118,7 @@ func (c *cluster) read(topic schemas.Topic, until func([]*kgo.Record) bool) []*k
 		c.t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 3*time.Minute)
 	defer cancel()
 	var got []*kgo.Record
 	for !until(got) {
@@ -445,4 +445,20 @@ func TestALimitThatWasLoweredDoesNotStopThePartition(t *testing.T) {
 	if want := "0 body_too_long raw.bulk@0"; got != want { // the body is in the raw log
 		t.Errorf("the letter is %s, want %s", got, want)
 	}
+}
+
+// A processor that rebuilds a long state makes no progress meanwhile, and its metrics have the reason.
+func TestARestoreIsShown(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	c.put(schemas.TopicRawLive, "1", echo("1", "e1"))
+	s := c.start(c.config("a"))
+	c.committed(schemas.TopicRawLive, "1", 0)
+	s.stop()
+	held, letGo := c.holdFetch(schemas.TopicState.Name("coex."), anyPartition, 0)
+	s = c.start(c.config("a"))
+	<-held
+	eventually(t, "the restore is shown", func() bool { return s.value(t, "restoring_partitions") > 0 })
+	letGo()
+	eventually(t, "the restore ends", func() bool { return s.value(t, "restoring_partitions") == 0 && s.value(t, "partitions") > 0 })
 }

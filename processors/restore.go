@@ -33,6 +33,8 @@ func (s *session) restore(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	s.p.metrics.restoring.Set(float64(len(missing)))
+	defer s.p.metrics.restoring.Set(0)
 	started := s.p.deps.Now()
 	positions, err := s.positions(ctx, missing)
 	if err != nil {

@@ -72,7 +72,7 @@ func (c *cluster) segments(topic schemas.Topic, waba, body string, each func(off
 func (c *cluster) committed(topic schemas.Topic, waba string, offset int64) {
 	c.t.Helper()
 	adm, p := kadm.NewClient(c.client), kafka.Partition([]byte(waba), partitions)
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		os, err := adm.FetchOffsets(c.t.Context(), "coexstream")
 		if o, ok := os.Lookup(topic.Name("coex."), p); err == nil && ok && o.At > offset {
@@ -209,7 +209,7 @@ func TestLongDeadLettersAndReroutedPartsTravelInSegments(t *testing.T) {
 			if got := wamids(c.read(schemas.TopicHistory, atLeast(len(ids)))); !slices.Equal(got, ids) {
 				t.Errorf("%d events, want %d in order", len(got), len(ids))
 			}
-			for deadline := time.Now().Add(time.Minute); len(c.whole(schemas.TopicDLQ)) < 2; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(3 * time.Minute); len(c.whole(schemas.TopicDLQ)) < 2; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("%d letters, %d other", len(c.whole(schemas.TopicDLQ)), len(c.whole(schemas.TopicOther)))
 				}

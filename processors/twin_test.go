@@ -125,7 +125,7 @@ func (s *started) value(t *testing.T, name string, labels ...string) float64 {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	late := time.After(60 * time.Second)
+	late := time.After(3 * time.Minute)
 	for !holds() {
 		select {
 		case <-late:

@@ -18,7 +18,7 @@ import (
 type appender interface{ AppendJSON([]byte) []byte }
 
 func eventTypes() []appender {
-	return []appender{&Message{}, &ContactState{}, &Account{}, &Other{}, &Sync{}}
+	return []appender{&Message{}, &ContactState{}, &Account{}, &Other{}, &Sync{}, &Asset{}}
 }
 
 // seeded returns the test's random source.
@@ -230,7 +230,7 @@ func TestAppendJSONDoesNotAllocate(t *testing.T) {
 	joined := true
 	m := sampleMessage()
 	m.Joined, m.Contact = &joined, &Contact{WaID: "16505551234", UserID: "US.13491208655302741918"}
-	for _, v := range []appender{m, &ContactState{WABAID: "1", ID: "2", FullName: "Zoë \"Z\"", Original: rawOf(`{}`)}, &Account{Event: "PARTNER_REMOVED", Original: rawOf(`{}`)}, &Other{Field: "flows", Original: rawOf(`{}`)}, sampleSync()} {
+	for _, v := range []appender{m, &ContactState{WABAID: "1", ID: "2", FullName: "Zoë \"Z\"", Original: rawOf(`{}`)}, &Account{Event: "PARTNER_REMOVED", Original: rawOf(`{}`)}, &Other{Field: "flows", Original: rawOf(`{}`)}, &Asset{MediaID: "1", Filename: "Zoë \"Z\"", Bytes: 3}, sampleSync()} {
 		buf := make([]byte, 0, 4096)
 		if n := testing.AllocsPerRun(100, func() { buf = v.AppendJSON(buf[:0]) }); n != 0 {
 			t.Errorf("%T: %v allocations a call", v, n)

@@ -163,4 +163,5 @@ const (
 	TypeSync           = "com.coexstream.sync.v1"
 	TypeSyncRemoved    = "com.coexstream.sync.removed.v1"
 	TypeOther          = "com.coexstream.other.v1"
+	TypeAsset          = "com.coexstream.asset.v1"
 )

@@ -17,7 +17,7 @@ var asyncAPI []byte
 const SchemaBase = "https://github.com/coexstream/coexstream/schemas/jsonschema/"
 
 // JSONSchema returns the JSON Schema (2020-12) of that name: of an event (history, media, contact, echo,
-// message, status, error, handover, account, sync, other), of a webhook's envelope (webhook.bare, and
+// message, status, error, handover, account, sync, other, asset), of a webhook's envelope (webhook.bare, and
 // webhook.<provider>), or one that these refer to (message-event,
 // webhook.value). The bytes are the caller's.
 func JSONSchema(name string) ([]byte, bool) {
@@ -64,5 +64,6 @@ func EventTypes() []EventType {
 		{TypeSync, TopicSyncs, "sync"},
 		{TypeSyncRemoved, TopicSyncs, ""},
 		{TypeOther, TopicOther, "other"},
+		{TypeAsset, TopicAssets, "asset"},
 	}
 }

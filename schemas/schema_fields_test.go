@@ -199,6 +199,7 @@ func TestEventSchemasAndGoTypesHaveTheSameFields(t *testing.T) {
 		"account":       reflect.TypeFor[schemas.Account](),
 		"other":         reflect.TypeFor[schemas.Other](),
 		"sync":          reflect.TypeFor[schemas.Sync](),
+		"asset":         reflect.TypeFor[schemas.Asset](),
 	} {
 		compareFields(t, name, typ, loadSchema(t, name), name, true)
 	}

@@ -17,6 +17,7 @@ const (
 	TopicAccount
 	TopicSyncs
 	TopicOther
+	TopicAssets
 	TopicDLQ
 	TopicState
 	topicCount
@@ -26,7 +27,7 @@ var topicNames = [topicCount]string{
 	TopicRawLive: "raw.live", TopicRawBulk: "raw.bulk", TopicRerouted: "rerouted",
 	TopicHistory: "history", TopicMedia: "media", TopicContacts: "contacts",
 	TopicEchoes: "echoes", TopicMessages: "messages", TopicAccount: "account",
-	TopicSyncs: "syncs", TopicOther: "other", TopicDLQ: "dlq", TopicState: "state",
+	TopicSyncs: "syncs", TopicOther: "other", TopicAssets: "assets", TopicDLQ: "dlq", TopicState: "state",
 }
 
 // String is the topic's name without the prefix.

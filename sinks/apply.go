@@ -88,11 +88,11 @@ func (t *task) batchOf(w *work) *Batch {
 	for _, it := range w.items {
 		r := it.record
 		e, err := event.Read(it.topic, r.Key, r.Headers, r.Value)
-		if err != nil {
-			b.Letters = append(b.Letters, t.letter(it, err))
+		switch {
+		case err != nil && erasures.CoverUnread(it.topic, r), err == nil && erasures.Cover(&e):
 			continue
-		}
-		if erasures.Cover(&e) {
+		case err != nil:
+			b.Letters = append(b.Letters, t.letter(it, err))
 			continue
 		}
 		b.Rows.Add(&e, merge.Place{Partition: r.Partition, Offset: r.Offset})
@@ -132,7 +132,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 	if b.Live {
 		lane = laneLive
 	}
-	for retry := newRetry(&t.s.cfg); ; {
+	for retry := NewRetry(t.s.cfg.RetryMin, t.s.cfg.RetryMax); ; {
 		began := t.s.deps.Now()
 		err := t.s.deps.Target.Apply(ctx, b)
 		switch {
@@ -165,7 +165,7 @@ func (t *task) deliver(ctx context.Context, w *work, b *Batch) error {
 			t.s.deps.Logger.Warn("the sink's target does not take a batch", "sink", t.s.cfg.Name, "partition", t.partition, "error", err)
 		}
 		t.s.m.Retries.Inc()
-		if !retry.wait(ctx) {
+		if !retry.Wait(ctx) {
 			return ctx.Err()
 		}
 		if errors.Is(err, ErrSlow) && len(w.items) > 1 {

@@ -27,6 +27,7 @@ type Group struct {
 	topic   string
 	id      string
 	prefix  string
+	topics  []schemas.Topic // whose offsets it commits
 	session time.Duration
 	now     func() time.Time
 	client  atomic.Pointer[kgo.Client] // while it runs
@@ -38,6 +39,7 @@ type GroupConfig struct {
 	ID             string
 	SessionTimeout time.Duration
 	Now            func() time.Time
+	Topics         []schemas.Topic // whose offsets are committed; empty: those of Topics
 }
 
 // NewGroup prepares a membership. The group subscribes to one topic: all event topics have the same partitions.
@@ -49,7 +51,11 @@ func NewGroup(conn kafka.Connection, prefix string, c GroupConfig) (*Group, erro
 		return nil, fmt.Errorf("a group %q with a session timeout of %s", c.ID, c.SessionTimeout)
 	}
 	topic := schemas.TopicMessages.Name(prefix)
-	return &Group{topic: topic, id: c.ID, prefix: prefix, session: c.SessionTimeout, now: c.Now, opts: append(conn.Franz(),
+	topics := c.Topics
+	if len(topics) == 0 {
+		topics = Topics()
+	}
+	return &Group{topic: topic, id: c.ID, prefix: prefix, topics: topics, session: c.SessionTimeout, now: c.Now, opts: append(conn.Franz(),
 		kgo.ConsumerGroup(c.ID), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(c.SessionTimeout), kgo.HeartbeatInterval(c.SessionTimeout/10),
 		// The client discards fetched records. There are none while the topic is paused.

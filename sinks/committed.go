@@ -43,7 +43,7 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[schemas.
 	}
 	all := map[schemas.Topic]map[int32]Committed{}
 	take := func(name string, id [16]byte, partition int32, offset int64, metadata *string, code int16) error {
-		topic, ok := topicOf(ids, name, id, g.prefix)
+		topic, ok := g.topicOf(ids, name, id)
 		if !ok {
 			return nil
 		}
@@ -113,7 +113,7 @@ func (g *Group) Commit(ctx context.Context, offsets map[schemas.Topic]map[int32]
 	}
 	answered := 0
 	for _, t := range resp.Topics {
-		topic, _ := topicOf(ids, t.Topic, t.TopicID, g.prefix)
+		topic, _ := g.topicOf(ids, t.Topic, t.TopicID)
 		for _, p := range t.Partitions {
 			answered++
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
@@ -144,7 +144,7 @@ func (g *Group) joined(ctx context.Context) (*kgo.Client, map[schemas.Topic][16]
 		return nil, nil, fmt.Errorf("the process is not in the group %s", g.id)
 	}
 	req := kmsg.NewPtrMetadataRequest()
-	for _, topic := range Topics() {
+	for _, topic := range g.topics {
 		t := kmsg.NewMetadataRequestTopic()
 		t.Topic = kmsg.StringPtr(topic.Name(g.prefix))
 		req.Topics = append(req.Topics, t)
@@ -158,20 +158,20 @@ func (g *Group) joined(ctx context.Context) (*kgo.Client, map[schemas.Topic][16]
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil || t.Topic == nil {
 			return nil, nil, fmt.Errorf("look up a topic: %w", err)
 		}
-		if topic, ok := topicOf(nil, *t.Topic, t.TopicID, g.prefix); ok {
+		if topic, ok := g.topicOf(nil, *t.Topic, t.TopicID); ok {
 			ids[topic] = t.TopicID
 		}
 	}
-	if len(ids) < len(Topics()) {
-		return nil, nil, fmt.Errorf("look up the topics: the brokers know %d of %d", len(ids), len(Topics()))
+	if len(ids) < len(g.topics) {
+		return nil, nil, fmt.Errorf("look up the topics: the brokers know %d of %d", len(ids), len(g.topics))
 	}
 	return cl, ids, nil
 }
 
 // topicOf finds a topic by its name, or by its id where a response has no name.
-func topicOf(ids map[schemas.Topic][16]byte, name string, id [16]byte, prefix string) (schemas.Topic, bool) {
-	for _, topic := range Topics() {
-		if name != "" && topic.Name(prefix) == name || name == "" && ids[topic] == id {
+func (g *Group) topicOf(ids map[schemas.Topic][16]byte, name string, id [16]byte) (schemas.Topic, bool) {
+	for _, topic := range g.topics {
+		if name != "" && topic.Name(g.prefix) == name || name == "" && ids[topic] == id {
 			return topic, true
 		}
 	}

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks/merge"
 )
@@ -29,7 +32,22 @@ func (e *Erasures) Cover(ev *event.Event) bool {
 	if e == nil || len(e.People) == 0 {
 		return false
 	}
-	p := merge.PeopleOf(ev)
+	return e.holds(merge.PeopleOf(ev))
+}
+
+// CoverUnread reports whether a record that is no event names somebody in its key, from before the erasure.
+func (e *Erasures) CoverUnread(topic schemas.Topic, r *kgo.Record) bool {
+	if e == nil || len(e.People) == 0 {
+		return false
+	}
+	h, _ := event.ReadHeaders(r.Headers) // as far as they can be read
+	if h.ReceivedAt <= 0 {
+		h.ReceivedAt = r.Timestamp.UnixMilli()
+	}
+	return e.holds(merge.PeopleOfKey(topic, r.Key, h.ReceivedAt))
+}
+
+func (e *Erasures) holds(p merge.People) bool {
 	for _, id := range p.IDs {
 		for _, number := range [...]string{p.Number, ""} {
 			if at, ok := e.People[merge.HashPerson(number, id)]; ok && p.At <= at.UnixMilli() {

@@ -2,10 +2,13 @@ package sinks_test
 
 import (
 	"context"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/sinks"
@@ -22,7 +25,7 @@ type forgetful struct {
 	after   int          // batches
 	applied atomic.Int64
 
-	chats, leaked atomic.Int64 // messages of the people, and those after the erasure
+	chats, leaked atomic.Int64 // messages of the people, and unreadable records, and those after the erasure
 }
 
 func (f *forgetful) Erasures() *sinks.Erasures { return f.known.Load() }
@@ -44,13 +47,19 @@ func (f *forgetful) Apply(ctx context.Context, b *sinks.Batch) error {
 			}
 		}
 	}
+	f.chats.Add(int64(len(b.Letters)))
+	if b.Erasures > 0 {
+		f.leaked.Add(int64(len(b.Letters)))
+	}
 	return f.memory.Apply(ctx, b)
 }
 
 // A batch that was made before an erasure is made again without the people that it concerns, and every position is reached.
 func TestABatchIsMadeAgainAfterAnErasure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := sinktest.NewLog(sinktest.NewWorld(81, 2000, 0))
+		w := sinktest.NewWorld(81, 2000, 0)
+		w.Poison(40) // records of a chat that cannot be read
+		log := sinktest.NewLog(w)
 		everybody := map[merge.PersonHash]time.Time{}
 		for _, id := range []string{"491701", "491702", "DE.1", "DE.2"} {
 			everybody[merge.HashPerson("", id)] = time.Now().AddDate(100, 0, 0)
@@ -77,4 +86,30 @@ func TestABatchIsMadeAgainAfterAnErasure(t *testing.T) {
 			t.Errorf("messages are at %d, want %d", p.Next, whole.positions[schemas.TopicMessages].Next)
 		}
 	})
+}
+
+// A record that is no event is left out where its key names somebody who was erased after its receipt. Without a readable receipt the time of the record
+// counts.
+func TestAnUnreadableRecordOfAnErasedPersonIsLeftOut(t *testing.T) {
+	const erased = 1_772_366_400_000
+	all := &sinks.Erasures{Version: 1, People: map[merge.PersonHash]time.Time{merge.HashPerson("n", "491701"): time.UnixMilli(erased)}}
+	for _, tt := range []struct {
+		key      string
+		received string
+		at       int64
+		want     bool
+	}{
+		{"n/491701", strconv.Itoa(erased), erased + 1, true}, {"n/491701", strconv.Itoa(erased + 1), erased, false},
+		{"n/491701", "x", erased, true}, {"n/491701", "x", erased + 1, false},
+		{"n/491702", strconv.Itoa(erased), erased, false}, {"m/491701", strconv.Itoa(erased), erased, false},
+	} {
+		r := &kgo.Record{Key: []byte(tt.key), Timestamp: time.UnixMilli(tt.at), Headers: []kgo.RecordHeader{{Key: schemas.HeaderReceivedAt, Value: []byte(tt.received)}}}
+		if got := all.CoverUnread(schemas.TopicMessages, r); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+	var none *sinks.Erasures
+	if none.CoverUnread(schemas.TopicMessages, &kgo.Record{Key: []byte("n/491701")}) {
+		t.Error("a target without erasures leaves out a record")
+	}
 }

@@ -7,19 +7,23 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// retry is the interval between attempts. It grows, and half of it is random, so that sinks which lost their target
+// Retry is the interval between attempts. It grows, and half of it is random, so that sinks which lost their target
 // together do not return together.
-type retry struct{ b *backoff.ExponentialBackOff }
+type Retry struct{ b *backoff.ExponentialBackOff }
 
-func newRetry(c *Config) retry {
+// NewRetry begins with the shortest interval.
+func NewRetry(shortest, longest time.Duration) Retry {
 	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval = c.RetryMin, c.RetryMax
+	b.InitialInterval, b.MaxInterval = shortest, longest
 	b.Multiplier, b.RandomizationFactor = 2, 0.5
-	return retry{b}
+	return Retry{b}
 }
 
-// wait returns false if ctx ended meanwhile.
-func (r retry) wait(ctx context.Context) bool { return Pause(ctx, r.b.NextBackOff()) }
+// Next returns the next interval.
+func (r Retry) Next() time.Duration { return r.b.NextBackOff() }
+
+// Wait waits for the next interval. It returns false if ctx ended meanwhile.
+func (r Retry) Wait(ctx context.Context) bool { return Pause(ctx, r.Next()) }
 
 // Pause waits. It is false when ctx ended meanwhile.
 func Pause(ctx context.Context, d time.Duration) bool {

@@ -84,13 +84,13 @@ func (s *Sink) Run(ctx context.Context) error {
 // partitions asks the brokers for the partitions of all topics, until they answer. The log then also knows its topics.
 // nil: ctx ended.
 func (s *Sink) partitions(ctx context.Context) []int32 {
-	for retry := newRetry(&s.cfg); ; {
+	for retry := NewRetry(s.cfg.RetryMin, s.cfg.RetryMax); ; {
 		partitions, err := s.deps.Log.Partitions(ctx)
 		if err == nil {
 			return partitions
 		}
 		s.told(err)
-		if !retry.wait(ctx) {
+		if !retry.Wait(ctx) {
 			return nil
 		}
 	}
@@ -216,7 +216,7 @@ func (s *Sink) told(err error) {
 
 // keep runs a task, again after it lost its place, until ctx ends. While the task is blocked, keep waits for a rebuild.
 func (s *Sink) keep(ctx context.Context, t *task) {
-	retry := newRetry(&s.cfg)
+	retry := NewRetry(s.cfg.RetryMin, s.cfg.RetryMax)
 	for {
 		began := s.deps.Now()
 		err := t.run(ctx)
@@ -224,7 +224,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 			return
 		}
 		if s.deps.Now().Sub(began) > s.cfg.RetryMax {
-			retry = newRetry(&s.cfg)
+			retry = NewRetry(s.cfg.RetryMin, s.cfg.RetryMax)
 		}
 		var blocked *BlockedError
 		if errors.As(err, &blocked) {
@@ -243,7 +243,7 @@ func (s *Sink) keep(ctx context.Context, t *task) {
 		s.setAway(t.partition, err)
 		s.m.Retries.Inc()
 		s.deps.Logger.Warn("the sink begins with this partition again", "sink", s.cfg.Name, "partition", t.partition, "error", err)
-		if !retry.wait(ctx) {
+		if !retry.Wait(ctx) {
 			return
 		}
 	}

@@ -302,7 +302,7 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 	if len(r.records) > 0 || r.after > r.position.Next || r.position.Next >= end || t.s.damage.Waits(r.topic, t.partition) {
 		return nil
 	}
-	for retry := newRetry(&t.s.cfg); ; {
+	for retry := NewRetry(t.s.cfg.RetryMin, t.s.cfg.RetryMax); ; {
 		got, err := t.s.deps.Log.Fetch(ctx, r.topic, t.partition, r.position.Next, bytesMax)
 		switch {
 		case err == nil:
@@ -318,7 +318,7 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, kafka.ErrOffsetGone) && got.LogStart > r.position.Next:
-			return t.block(r, fmt.Sprintf("retention removed the records before %d unread", got.LogStart))
+			return t.block(r, fmt.Sprintf("retention removed the records before %d unread; `coexstream replay` brings events back from the raw log or the archive", got.LogStart))
 		case errors.Is(err, kafka.ErrOffsetGone):
 			return t.block(r, "the log does not hold this offset any more: it was cut")
 		}
@@ -326,7 +326,7 @@ func (t *task) fill(ctx context.Context, r *reading, end int64, bytesMax int32) 
 			t.s.deps.Logger.Warn("the sink cannot read", "sink", t.s.cfg.Name, "error", err)
 		}
 		t.s.m.Retries.Inc()
-		if !retry.wait(ctx) {
+		if !retry.Wait(ctx) {
 			return ctx.Err()
 		}
 	}

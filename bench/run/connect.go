@@ -49,16 +49,11 @@ func (p *postgresMatch) connect(ctx context.Context) (sample compare.Sample, err
 	if err != nil {
 		return sample, err
 	}
-	url, _, err := p.migrated(ctx)
+	conn, _, _, done, err := p.database(ctx)
 	if err != nil {
 		return sample, err
 	}
-	defer p.dropped(ctx, &err)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return sample, err
-	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	defer done(&err)
 	// It has no orders of contents.
 	if _, err := conn.Exec(ctx, "CREATE TABLE connect (LIKE coexstream.messages INCLUDING ALL); ALTER TABLE connect DROP COLUMN content_order, DROP COLUMN former_chat"); err != nil {
 		return sample, err

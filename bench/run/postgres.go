@@ -132,6 +132,21 @@ func (p *postgresMatch) exec(ctx context.Context, query string) error {
 	return errors.Join(err, conn.Close(ctx))
 }
 
+// database returns a connection to a migrated database, its URL, and the file with the URL. done closes one and drops the other.
+func (p *postgresMatch) database(ctx context.Context) (conn *pgx.Conn, url, file string, done func(*error), err error) {
+	if url, file, err = p.migrated(ctx); err != nil {
+		return nil, "", "", nil, err
+	}
+	if conn, err = pgx.Connect(ctx, url); err != nil {
+		p.dropped(ctx, &err)
+		return nil, "", "", nil, err
+	}
+	return conn, url, file, func(err *error) {
+		*err = errors.Join(*err, conn.Close(ctx))
+		p.dropped(ctx, err)
+	}, nil
+}
+
 // dropped gives the disk back.
 func (p *postgresMatch) dropped(ctx context.Context, err *error) {
 	*err = errors.Join(*err, p.exec(context.WithoutCancel(ctx), fmt.Sprintf("DROP DATABASE turn%d WITH (FORCE)", p.turns)))
@@ -143,16 +158,11 @@ func (p *postgresMatch) sink(ctx context.Context) (sample compare.Sample, err er
 		return sample, err
 	}
 	defer s.close(&err)
-	url, file, err := p.migrated(ctx)
+	conn, url, file, done, err := p.database(ctx)
 	if err != nil {
 		return sample, err
 	}
-	defer p.dropped(ctx, &err)
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return sample, err
-	}
-	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	defer done(&err)
 	total, err := historyEnd(ctx, s)
 	if err != nil {
 		return sample, err
@@ -264,16 +274,11 @@ func (p *postgresMatch) turn(write func(ctx context.Context, conn *pgx.Conn, row
 		if err != nil {
 			return sample, err
 		}
-		url, _, err := p.migrated(ctx)
+		conn, _, _, done, err := p.database(ctx)
 		if err != nil {
 			return sample, err
 		}
-		defer p.dropped(ctx, &err)
-		conn, err := pgx.Connect(ctx, url)
-		if err != nil {
-			return sample, err
-		}
-		defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+		defer done(&err)
 		if _, err := conn.Exec(ctx, `CREATE TABLE bare (LIKE coexstream.messages); CREATE TABLE indexed (LIKE coexstream.messages INCLUDING ALL);
 CREATE TABLE receipts (LIKE coexstream.receipts INCLUDING ALL); CREATE TABLE chats (LIKE coexstream.threads INCLUDING ALL)`); err != nil {
 			return sample, err

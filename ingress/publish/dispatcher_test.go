@@ -3,6 +3,7 @@ package publish
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,43 +20,52 @@ func TestPartitionThatFailsHoldsNobodyUp(t *testing.T) {
 	c := rawtest.Cluster(t, 2, partitions)
 	p := publisher(t, c.ListenAddrs(), nil)
 	h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: rawtest.LiveTopic, Partitions: []int32{1}, Err: kerr.NotEnoughReplicas, Count: -1})
-	defer h.Remove()
-	var bad, good int
-	var mu sync.Mutex
-	var wg sync.WaitGroup
+	// Some records of the failing partition wait as long as the others are written, and some until their deadlines.
+	var waiting, expiring, others sync.WaitGroup
+	var settled atomic.Int64
+	bad, good := 0, 0
 	for w := range 32 {
-		wg.Go(func() {
-			key := fmt.Sprint("waba", w)
-			failing := coexkafka.Partition([]byte(key), partitions) == 1
-			for i := range 20 {
-				began := time.Now()
-				err := p.Publish(rawtest.Record(key, fmt.Sprintf("%d/%d", w, i)), rawtest.In(400*time.Millisecond))
-				if (err != nil) != failing {
-					t.Errorf("%s: %v", key, err)
+		key := fmt.Sprint("waba", w)
+		publish := func(i int, within time.Duration) error {
+			return p.Publish(rawtest.Record(key, fmt.Sprintf("%d/%d", w, i)), rawtest.In(within))
+		}
+		if coexkafka.Partition([]byte(key), partitions) != 1 {
+			good++
+			others.Go(func() {
+				for i := range 20 {
+					if err := publish(i, time.Minute); err != nil {
+						t.Errorf("%s, beside a partition that fails: %v", key, err)
+					}
 				}
-				if took := time.Since(began); !failing && took > 350*time.Millisecond {
-					t.Errorf("%s: took %s beside a partition that fails", key, took)
-				}
-				mu.Lock()
-				if failing {
-					bad++
-				} else {
-					good++
-				}
-				mu.Unlock()
-				if failing && i == 2 {
-					return
-				}
+			})
+			continue
+		}
+		bad++
+		waiting.Go(func() {
+			if err := publish(0, time.Minute); err != nil {
+				t.Errorf("%s, after the failure: %v", key, err)
+			}
+			settled.Add(1)
+		})
+		expiring.Go(func() {
+			if publish(1, 400*time.Millisecond) == nil {
+				t.Errorf("%s: a partition that fails took a record", key)
 			}
 		})
 	}
-	wg.Wait()
+	others.Wait()
+	expiring.Wait()
+	if n := settled.Load(); n != 0 {
+		t.Errorf("%d of %d records in the failing partition are settled", n, bad)
+	}
 	if bad == 0 || good == 0 {
 		t.Errorf("%d in the partition that fails, %d elsewhere", bad, good)
 	}
 	if err := p.Ready(); err != nil {
 		t.Errorf("not ready because of one partition: %v", err)
 	}
+	h.Remove()
+	waiting.Wait()
 }
 
 func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
@@ -76,7 +86,7 @@ func TestPartitionsWithOneLeaderShareARequest(t *testing.T) {
 	var pubs []*publication
 	for i := range 200 {
 		r := rawtest.Record(fmt.Sprint(i), fmt.Sprintf("%d/0", i))
-		pub := p.publication(r, rawtest.In(10*time.Second))
+		pub := p.publication(r, rawtest.In(time.Minute))
 		p.inFlight.Add(pub.bytes)
 		if !p.queues.Load()[0][coexkafka.Partition(r.Key, partitions)].push(pub) {
 			t.Fatal("closed")

@@ -31,14 +31,14 @@ func TestNothingOfAGroupIsWrittenBehindARecordThatWasRefused(t *testing.T) {
 	p := publisher(t, c.ListenAddrs(), nil)
 	rs := rawtest.Numbered(0, 0, 20, 300)
 	rs[13].Value = append(rs[13].Value, strings.Repeat("x", 5000)...)
-	n, err := p.PublishInOrder(rs, rawtest.In(5*time.Second))
+	n, err := p.PublishInOrder(rs, rawtest.In(time.Minute))
 	if n != 13 || !errors.Is(err, raw.ErrRejected) {
 		t.Errorf("%d acknowledged, %v", n, err)
 	}
 	if got := length(t, c); got != 13 {
 		t.Errorf("%d are in the log", got)
 	}
-	if n, err = p.PublishInOrder(rs[14:], rawtest.In(5*time.Second)); n != 6 || err != nil {
+	if n, err = p.PublishInOrder(rs[14:], rawtest.In(time.Minute)); n != 6 || err != nil {
 		t.Errorf("the rest: %d, %v", n, err)
 	}
 	if got := p.inFlight.Load(); got != 0 {
@@ -68,7 +68,7 @@ func TestOneInvalidRecordDoesNotFailItsBatch(t *testing.T) {
 		return res, nil, true
 	})
 	rs := rawtest.Numbered(0, 0, 20, 10)
-	n, err := p.PublishInOrder(rs, rawtest.In(5*time.Second))
+	n, err := p.PublishInOrder(rs, rawtest.In(time.Minute))
 	if n != 13 || !errors.Is(err, raw.ErrRejected) || refused.Load() < 2 {
 		t.Errorf("%d acknowledged, %v, refused %d times", n, err, refused.Load())
 	}

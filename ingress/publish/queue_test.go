@@ -44,6 +44,7 @@ type counting struct {
 	inFlight map[string]int
 	most     int
 	requests int
+	hold     chan struct{} // nil, or closed when requests may leave
 }
 
 func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Message) (protocol.Message, error) {
@@ -69,6 +70,9 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 	c.mu.Unlock()
 	count(1)
 	defer count(-1)
+	if c.hold != nil {
+		<-c.hold
+	}
 	if r.Acks != -1 {
 		return nil, fmt.Errorf("acks are %d", r.Acks)
 	}
@@ -77,27 +81,47 @@ func (c *counting) RoundTrip(ctx context.Context, addr net.Addr, m protocol.Mess
 
 func TestOneBatchInFlightForAPartitionAndWhatWaitsIsTheNextBatch(t *testing.T) {
 	c := rawtest.Cluster(t, 1, 2)
-	transport := &counting{inFlight: map[string]int{}}
+	transport := &counting{inFlight: map[string]int{}, hold: make(chan struct{})}
 	p := publisher(t, c.ListenAddrs(), nil, func(p *Publisher) {
 		transport.RoundTripper, p.client.Transport = p.transport, transport
 	})
 	const workers, each = 64, 100
-	var wg sync.WaitGroup
+	var firsts, all sync.WaitGroup
+	firsts.Add(workers)
+	rest := make(chan struct{})
 	for w := range workers {
-		wg.Go(func() {
+		all.Go(func() {
 			for i := range each {
-				if err := p.Publish(rawtest.Record(strconv.Itoa(w), fmt.Sprintf("%d/%d", w, i)), rawtest.In(5*time.Second)); err != nil {
+				if err := p.Publish(rawtest.Record(strconv.Itoa(w), fmt.Sprintf("%d/%d", w, i)), rawtest.In(time.Minute)); err != nil {
 					t.Error(err)
+				}
+				if i == 0 {
+					firsts.Done()
+					<-rest
 				}
 			}
 		})
 	}
-	wg.Wait()
+	rawtest.WaitFor(t, "a record of each worker", func() bool {
+		queued := 0
+		for _, q := range p.queues.Load()[0] {
+			q.mu.Lock()
+			queued += len(q.waiting) + len(q.current)
+			q.mu.Unlock()
+		}
+		return queued == workers
+	})
+	close(transport.hold)
+	firsts.Wait()
+	transport.mu.Lock()
+	if transport.requests > 4 { // for each partition, the first one and the one with all that waited meanwhile
+		t.Errorf("%d requests for the first %d records: nothing was batched", transport.requests, workers)
+	}
+	transport.mu.Unlock()
+	close(rest)
+	all.Wait()
 	if transport.most != 1 {
 		t.Errorf("%d batches were in flight for one partition", transport.most)
-	}
-	if transport.requests > workers*each/4 {
-		t.Errorf("%d requests for %d records: nothing was batched", transport.requests, workers*each)
 	}
 	rawtest.CheckSequences(t, c.ListenAddrs(), nil)
 }
@@ -116,7 +140,7 @@ func TestBatchesAreBoundedAndALongRecordHasItsOwn(t *testing.T) {
 	q := p.queues.Load()[0][0]
 	var pubs []*publication
 	for i, n := range []int{1, 6 << 10, 6 << 10, 100 << 10, 1, 1, 1} {
-		pubs = append(pubs, p.publication(rawtest.Record("1", fmt.Sprintf("w/%d %s", i, strings.Repeat("x", n))), rawtest.In(10*time.Second)))
+		pubs = append(pubs, p.publication(rawtest.Record("1", fmt.Sprintf("w/%d %s", i, strings.Repeat("x", n))), rawtest.In(time.Minute)))
 	}
 	p.pushAll(t, pubs[:1])
 	rawtest.WaitFor(t, "the first to be in flight", func() bool {

@@ -87,7 +87,7 @@ func TestBodyLongerThanARecordTravelsInSegments(t *testing.T) {
 				r := rawtest.Record("102290129340398", "")
 				r.Value, r.Headers = noise(1, 3<<20), []raw.Header{{Key: "a", Value: []byte("b")}}
 				for range 2 { // the second time, the limit is known
-					if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
+					if err := p.Publish(r, rawtest.In(time.Minute)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -113,12 +113,12 @@ func TestWhatIsNotCutFits(t *testing.T) {
 		p := publisher(t, c.ListenAddrs(), func(cfg *Config) { cfg.CompressionLive = codec })
 		r := rawtest.Record("1", "")
 		r.Value = noise(2, int(p.limits[0].Load())-r.Bytes())
-		if err := p.Publish(r, rawtest.In(5*time.Second)); err != nil {
+		if err := p.Publish(r, rawtest.In(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		var pubs []*publication
 		for i := range 40 {
-			pubs = append(pubs, p.publication(rawtest.Record("1", string(noise(uint64(i), 30<<10))), rawtest.In(5*time.Second)))
+			pubs = append(pubs, p.publication(rawtest.Record("1", string(noise(uint64(i), 30<<10))), rawtest.In(time.Minute)))
 		}
 		p.pushAll(t, pubs)
 		for _, pub := range pubs {
@@ -189,7 +189,7 @@ func TestSegmentThatIsWrittenAgainBehindTheNextBodyBreaksNone(t *testing.T) {
 			})
 			first, second := rawtest.Record("1", string(noise(1, 600<<10))), rawtest.Record("1", string(noise(2, 600<<10)))
 			for _, r := range []*raw.Record{first, second} {
-				if err := p.Publish(r, rawtest.In(20*time.Second)); err != nil {
+				if err := p.Publish(r, rawtest.In(time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -237,7 +237,7 @@ func TestPublisherThatDiesLeavesNothingToRead(t *testing.T) {
 		for _, h := range g.Headers(i) {
 			part.Headers = append(part.Headers, raw.Header(h))
 		}
-		if err := p.Publish(&part, rawtest.In(5*time.Second)); err != nil {
+		if err := p.Publish(&part, rawtest.In(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -60,7 +60,7 @@ func Contents(t testing.TB, brokers []string) map[string][][]*kgo.Record {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, LiveTopic, BulkTopic)
 	if err == nil {

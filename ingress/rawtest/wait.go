@@ -8,7 +8,7 @@ import (
 // WaitFor waits for a condition that something else makes true.
 func WaitFor(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for !condition() {
 		if time.Now().After(deadline) {
 			t.Fatalf("timeout while waiting for %s", what)

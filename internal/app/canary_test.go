@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coexstream/coexstream/internal/testing/certtest"
+	"github.com/coexstream/coexstream/internal/testing/long"
 )
 
 // The canaries: what must be seen nowhere but in the topics.
@@ -174,10 +175,8 @@ ingress:
 // Everything that can fail does, at the most detailed log level. Readers of logs, metrics, answers, the configuration
 // or the list of processes see no secret and no part of a message.
 func TestNoSecretAndNothingOfAMessageIsTold(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary with everything that can go wrong")
-	}
 	c, dir := newCatcher(t), t.TempDir()
 	file := canaryConfig(t, dir, "")
 	p := startUp(t, dir, "--config", file)

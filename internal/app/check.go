@@ -59,6 +59,7 @@ held, and the report has the time of their release. Run the command again then.`
 			c.Connection, c.Brokers, c.Prefix = &conn, cfg.Kafka.Brokers, cfg.Kafka.Prefix
 			h := cfg.Processor.History
 			c.GapTimeout, c.PhaseHold, c.QuietTime = h.GapTimeout, h.PhaseHold, h.QuietTime
+			c.SilentAfter, c.StalledAfter, c.DeadlineNear = h.SilentAfter, h.StalledAfter, h.DeadlineNear
 			sources := cfg.Ingress.Sources
 			if len(sources) == 0 {
 				if sources, err = readSecrets(cfg.DataDir); err != nil {

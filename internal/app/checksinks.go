@@ -87,7 +87,7 @@ type checked struct {
 }
 
 // sinks judges the targets of sinks, and returns their verdicts in the order of the report.
-func (c *checked) sinks(ctx context.Context, b *besides) (all []verdict, err error) {
+func (c *checked) sinks(ctx context.Context, b *besides, p verify.Progress) (all []verdict, err error) {
 	for i := range b.tables {
 		v, err := tables.Check(ctx, b.tables[i])
 		if err != nil {
@@ -103,6 +103,7 @@ func (c *checked) sinks(ctx context.Context, b *besides) (all []verdict, err err
 		c.Receivers, all = append(c.Receivers, v), append(all, v)
 	}
 	if b.archive != nil {
+		b.archive.Progress = p
 		if c.Archive, err = archived.Check(ctx, *b.archive); err != nil {
 			return nil, err
 		}
@@ -121,12 +122,13 @@ func (a *app) check(cmd *cobra.Command, c verify.CheckConfig, beside besides, ou
 		// The memory of a long check has no pointers, so a collection is cheap.
 		debug.SetGCPercent(collectEarlyPercent)
 	}
-	topics, err := verify.Check(cmd.Context(), c, verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err)))
+	progress := verify.NewProgress(cmd.ErrOrStderr(), isTerminal(a.io.Err))
+	topics, err := verify.Check(cmd.Context(), c, progress)
 	if err != nil {
 		return err
 	}
 	outcome, ok := checked{Verdict: topics}, topics.OK()
-	all, err := outcome.sinks(cmd.Context(), &beside)
+	all, err := outcome.sinks(cmd.Context(), &beside, progress)
 	if err != nil {
 		return err
 	}

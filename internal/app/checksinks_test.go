@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/coexstream/coexstream/internal/testing/freeport"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/internal/verify/archived"
 	"github.com/coexstream/coexstream/internal/verify/receiver"
 	"github.com/coexstream/coexstream/schemas"
@@ -44,10 +45,8 @@ func twoSinks(t *testing.T, dir string) (judges []string, address string) {
 // TestSinksAreJudgedBesideTheTopics plays onboardings into an up with webhooks and an archive, whose receiver fails at times. The up is killed, and
 // later Kafka's data is deleted.
 func TestSinksAreJudgedBesideTheTopics(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary and plays whole onboardings")
-	}
 	dir := t.TempDir()
 	judges, address := twoSinks(t, dir)
 	up := append(slices.Clone(eachBodyOnce), "--set", "topics.max_message_bytes=128KiB") // longer bodies are in segments
@@ -66,7 +65,7 @@ func TestSinksAreJudgedBesideTheTopics(t *testing.T) {
 	p = startUp(t, dir, up...)
 	check := append([]string{"check", "--validate-every", "0", "--receiver-restarts", "1"}, judges...)
 	out := p.want(ExitOK, "\nreceiver crm: OK, 0 lost, ", check...)
-	for _, want := range []string{"\nreceiver inbox: OK, 0 lost, ", "\narchive file://"} {
+	for _, want := range []string{"\nreceiver inbox: OK, 0 lost, ", "\narchive file://", "\narchive: "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}

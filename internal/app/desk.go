@@ -5,19 +5,18 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/coexstream/coexstream/internal/config"
@@ -27,7 +26,6 @@ import (
 	"github.com/coexstream/coexstream/internal/invalid"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/reload"
-	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/provider"
 )
 
@@ -69,7 +67,7 @@ Tokens come from desk.tokens_dir or desk.token_command. 'up' includes a desk.`,
 }
 
 // startDesk adds the desk. spools returns the bytes in the spool of this process; nil: it has none.
-func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) ([]string, error), spools func() (int64, int64, error)) error {
+func (s *service) startDesk(conn kafka.Connection, doctor deskDoctor, spools func() (int64, int64, error)) error {
 	clients, err := deskClients(&s.cfg.Desk)
 	if err != nil {
 		return err
@@ -92,6 +90,9 @@ func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) 
 			AppID: s.cfg.Desk.AppID, AppToken: appToken.get, PublicURL: s.cfg.Desk.PublicURL,
 			Source: func() (*provider.Provider, []byte) { return sourceOfURL(s.cfg) }, Doctor: doctor, Spool: spools,
 		},
+		Find: func(ctx context.Context, numbers map[string]bool) (map[string]office.Synced, error) {
+			return s.findSyncs(ctx, conn, numbers)
+		},
 		Registerer: s.metrics, Logger: s.log, Now: time.Now,
 	})
 	if err != nil {
@@ -109,39 +110,6 @@ func (s *service) startDesk(conn kafka.Connection, doctor func(context.Context) 
 		defer log.Close()
 		return o.Run(ctx)
 	})
-	return nil
-}
-
-// followSyncs gives the records of `syncs` to the desk. It begins again after an error.
-func (s *service) followSyncs(ctx context.Context, conn kafka.Connection, o *office.Office) error {
-	const pause = 5 * time.Second
-	reader, err := kafka.NewReader(conn, []string{schemas.TopicSyncs.Name(s.cfg.Kafka.Prefix)})
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	for ctx.Err() == nil {
-		err := reader.Follow(ctx, kafka.FromStart(), func(r *kgo.Record) error {
-			if len(r.Value) == 0 {
-				o.Arrived(string(r.Key), nil)
-				return nil
-			}
-			var sync schemas.Sync
-			if err := json.Unmarshal(r.Value, &sync); err != nil {
-				s.log.Error("a record of syncs cannot be read", "partition", r.Partition, "offset", r.Offset)
-				return nil //nolint:nilerr // logged; the others are read
-			}
-			o.Arrived(sync.PhoneNumberID, &sync)
-			return nil
-		})
-		if err != nil && ctx.Err() == nil {
-			s.log.Warn("the desk cannot follow syncs", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-		}
-	}
 	return nil
 }
 
@@ -194,26 +162,40 @@ func sourceOfURL(cfg *config.Config) (*provider.Provider, []byte) {
 	return nil, nil
 }
 
-// deskDoctor returns a function that makes all checks of doctor, and lists those that fail.
-func (a *app) deskDoctor(cmd *cobra.Command) func(context.Context) ([]string, error) {
-	return func(ctx context.Context) ([]string, error) {
+// deskDoctor makes all checks of doctor, and lists those that fail. Apart are those that say nothing of a request.
+type deskDoctor func(context.Context) (fails, others []string, err error)
+
+// othersChecks are the checks about letters, syncs and sinks of any business. Their faults lose no webhook of a new onboarding.
+var othersChecks = []string{"dlq", "syncs", "sinks"}
+
+func (a *app) deskDoctor(cmd *cobra.Command) deskDoctor {
+	return func(ctx context.Context) (fails, others []string, err error) {
 		const timeout = 20 * time.Second
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		other := &app{io: a.io, file: a.file, sets: a.sets, warned: true} // facts writes to its app
 		facts, err := other.facts(ctx, cmd, &doctorFlags{timeout: timeout}, doctor.Names())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		var fails []string
-		report := doctor.Judge(facts, doctor.Names())
-		for _, f := range report.Findings {
-			if f.Status == doctor.Fail {
-				fails = append(fails, strings.TrimSpace(f.Check+": "+strings.TrimSpace(f.On+" "+f.Found)))
-			}
-		}
-		return fails, nil
+		fails, others = failedChecks(doctor.Judge(facts, doctor.Names()))
+		return fails, others, nil
 	}
+}
+
+// failedChecks lists the failures of a report, and apart those that say nothing of a request.
+func failedChecks(report doctor.Report) (fails, others []string) {
+	for _, f := range report.Findings {
+		text := strings.TrimSpace(f.Check + ": " + strings.TrimSpace(f.On+" "+f.Found))
+		switch {
+		case f.Status != doctor.Fail:
+		case slices.Contains(othersChecks, f.Check):
+			others = append(others, text)
+		default:
+			fails = append(fails, text)
+		}
+	}
+	return fails, others
 }
 
 // deskSpool returns the state of the fuller folder of the spool, by its share of the bytes.

@@ -3,12 +3,11 @@ package app
 import (
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,12 +16,15 @@ import (
 	"github.com/coexstream/coexstream/internal/testing/certtest"
 	"github.com/coexstream/coexstream/internal/testing/fakegraph"
 	"github.com/coexstream/coexstream/internal/testing/freeport"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/internal/verify/world"
+	"github.com/coexstream/coexstream/schemas"
 )
 
 const (
 	canaryWABA   = "EAAcanary-token-of-a-waba"
+	canaryNew    = "EAAnew-canary-token-of-a-waba"
 	canaryApp    = "555|canary-secret-of-the-app"
 	canaryClient = "canary-token-of-a-client"
 )
@@ -69,21 +71,28 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 	}
 	simulated := verify.DefaultSimulateConfig().World
 	simulated.Seed, simulated.Businesses, simulated.Messages, simulated.SecondNumber, simulated.Dialog, simulated.YCloud = 7, 1, 300, 0, 0, 0
+	simulated.Declines, simulated.Reonboard, simulated.NoLastPhase = 0, 0, 0
 	simulated.Start = time.Now()
 	number, waba := numberOf(t, simulated)
 	fake := fakegraph.New()
 	defer fake.Close()
 	fake.Add(fakegraph.Number{ID: number, WABA: waba, OnBizApp: true, Display: "+49 1"})
-	fake.SetTokens(canaryWABA, canaryApp)
+	fake.SetTokens(canaryWABA, canaryNew, canaryApp)
 	dir := t.TempDir()
 	flags := deskConfig(t, dir, fake, waba)
 	p := startUp(t, dir, flags...)
 	config := flags[:2]
-	var seen strings.Builder // everything that a person or a program sees
+	seen := map[string]*strings.Builder{} // everything that a person or a program sees, by its source
+	saw := func(source, text string) {
+		if seen[source] == nil {
+			seen[source] = &strings.Builder{}
+		}
+		seen[source].WriteString(text)
+	}
 	run := func(want int, args ...string) string {
 		t.Helper()
 		out, code := p.run(append(args, config...)...)
-		seen.WriteString(out)
+		saw("commands", out)
 		if code != want {
 			t.Fatalf("%q ended with %d, want %d:\n%s\n%s", args, code, want, out, p.stderr)
 		}
@@ -103,19 +112,15 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 		t.Errorf("the preflight is in the raw log: %s", out)
 	}
 
-	var simulation sync.WaitGroup
-	fake.OnPost(func(post fakegraph.Post) {
-		if post.Type != "history" {
-			return
-		}
-		simulation.Go(func() {
-			out, code := p.run("simulate", "--seed", "7", "--businesses", "1", "--messages", "300", "--second-number", "0", "--dialog", "0", "--ycloud", "0", "--late-after", "1s", "--config", flags[1])
-			if code != ExitOK {
-				t.Errorf("simulate: %d %s", code, out)
-			}
-		})
+	// The first request is refused for its token, with a message that quotes it. The file gets another one, and a person starts again.
+	fake.Next(number, "smb_app_state_sync", fakegraph.Failure(401, 190, 0, "Malformed access token "+canaryWABA))
+	start := []string{"sync", "start", "--waba", waba, "--onboarded-at", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)}
+	run(ExitOK, start...)
+	p.until("shows the refused token", func() bool {
+		return strings.Contains(run(ExitOK, "sync", "status", "--phone-number-id", number, "--output", "json"), `"outcome":"denied"`)
 	})
-	run(ExitOK, "sync", "start", "--waba", waba, "--onboarded-at", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339))
+	certtest.Write(t, filepath.Join(dir, "tokens", "meta"), waba, []byte(canaryNew+"\n"))
+	run(ExitOK, start...)
 	run(ExitOK, "sync", "watch", "--phone-number-id", number, "--every", "100ms")
 	var s office.Status
 	if err := json.Unmarshal([]byte(run(ExitOK, "sync", "status", "--phone-number-id", number)), &s); err != nil {
@@ -127,19 +132,33 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 	run(ExitFaults, "sync", "start", "--phone-number-id", number) // requested before
 	run(ExitUsage, "sync", "start")
 	run(ExitOK, "sync", "list", "--output", "text")
-	if n := len(fake.Posts()); n != 2 {
-		t.Fatalf("%d requests", n)
+	if posts := fake.Posts(); len(posts) != 3 || posts[0].Accepted || posts[0].Credential != canaryWABA || posts[1].Credential != canaryNew || posts[2].Type != "history" {
+		t.Fatalf("requests %+v", posts)
 	}
-	p.until("has the history", func() bool {
-		out, _ := p.run("tail", "history", "--from-beginning", "--no-follow", "--output", "json")
-		return strings.Count(out, "\n") > 100
-	})
-	simulation.Wait()
-	p.until("shows the sync in the status", func() bool {
-		out, _ := p.run("sync", "status", "--phone-number-id", number, "--config", config[1], "--output", "json")
+	statuses := func() []string {
+		return statusesOf(t, run(ExitOK, "tail", "syncs", "--from-beginning", "--output", "json", "--no-follow"))
+	}
+	p.until("shows the request in syncs", func() bool { return slices.Contains(statuses(), schemas.SyncStatusRequested) })
+	truth := filepath.Join(dir, "truth.jsonl")
+	run(ExitOK, "simulate", "--seed", "7", "--businesses", "1", "--messages", "300", "--second-number", "0", "--dialog", "0", "--ycloud", "0",
+		"--declines", "0", "--reonboard", "0", "--no-last-phase", "0", "--live", "100", "--contacts", "100", "--late-after", "1s", "--truth", truth)
+	p.until("shows the end of the sync in the status", func() bool {
 		s = office.Status{}
-		return json.Unmarshal([]byte(out), &s) == nil && s.Sync != nil && s.Sync.Messages > 0 && s.Sync.RequestedAt != nil && strings.Contains(s.Sentence, "Webhooks: ")
+		out := run(ExitOK, "sync", "status", "--phone-number-id", number, "--output", "json")
+		return json.Unmarshal([]byte(out), &s) == nil && s.Sync != nil && s.Sync.Status == schemas.SyncStatusDone
 	})
+	if s.Sync.Messages < 100 || s.Sync.RequestedAt == nil || s.Sync.EndReason != schemas.SyncEndComplete || !strings.Contains(s.Sentence, "nothing is missing; nothing to do") {
+		t.Errorf("%s %+v", s.Sentence, s.Sync)
+	}
+	// From the request to the end, each status comes once, in this order. The topic may lack those before the request.
+	order := []string{
+		schemas.SyncStatusNotRequested, schemas.SyncStatusIntended, schemas.SyncStatusRequested, schemas.SyncStatusRunning, schemas.SyncStatusDone,
+	}
+	got := statuses()
+	if !slices.Equal(got[slices.Index(got, schemas.SyncStatusRequested):], order[2:]) || !slices.IsSortedFunc(got, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) }) {
+		t.Errorf("statuses %q, want the order %q", got, order)
+	}
+	run(ExitOK, "check", "--truth", truth, "--wait", "90s", "--sqlite", filepath.Join(dir, "data", "read.db"))
 	raw := run(ExitOK, "tail", "raw.live", "--from-beginning", "--output", "json", "--no-follow")
 	if n := strings.Count(raw, "coexstream_sync_request"); n < 4 {
 		t.Errorf("%d records of the desk in the raw log", n)
@@ -162,47 +181,54 @@ func TestADeskPlaysAnOnboardingFromThePreflightToTheEnd(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
 		}
 	}
-	for _, args := range [][]string{{"config", "print"}, {"doctor", "--output", "json"}, {"dlq", "list"}} {
+	for _, args := range [][]string{{"config", "print"}, {"doctor", "--output", "json"}, {"dlq", "list"}, {"topics", "describe"}, {"sink", "status"}, {"sync", "list"}} {
 		out, _ := p.run(append(args, config...)...)
-		seen.WriteString(out)
+		saw("commands", out)
 	}
-	for _, path := range []string{"/metrics", "/readyz", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline", "/v1/syncs"} {
+	for _, path := range []string{
+		"/metrics", "/readyz", "/livez", "/debug/pprof/", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1", "/debug/pprof/cmdline",
+		"/v1/syncs", "/v1/syncs/" + number, "/v1/openapi.json",
+	} {
 		_, body := get(t, admin+path)
-		seen.WriteString(body)
+		saw("pages", body)
 		if path == "/metrics" && !strings.Contains(body, `coexstream_desk_requests_total{outcome="accepted",type="history"} 1`) {
 			t.Error("the metrics lack the request")
 		}
 	}
-	p.signal(syscall.SIGTERM)
-	seen.WriteString(p.stderr.String() + p.stdout.String())
-	// Everything that is kept: all topics, the spool, the tables.
-	kept := 0
-	err := filepath.WalkDir(filepath.Join(dir, "data"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		kept++
-		b, err := os.ReadFile(path)
-		seen.Write(b)
-		return err
-	})
-	if err != nil || kept < 10 {
-		t.Fatalf("%d files: %v", kept, err)
-	}
-	for _, secret := range []string{canaryWABA, canaryApp, canaryClient} {
-		if strings.Contains(seen.String(), secret[4:]) {
-			t.Errorf("%s is seen", secret)
+	saw("topics", p.topics())
+	p.signal(syscall.SIGQUIT) // it dumps all goroutines
+	saw("logs and dumps", p.stderr.String()+p.stdout.String())
+	saw("files", filesIn(t, filepath.Join(dir, "data"))) // segments, spool, tables
+	for source, text := range map[string]string{
+		"commands": number, "pages": "desk_requests_total", "topics": "coexstream_sync_request", "logs and dumps": "SIGQUIT: quit", "files": number,
+	} {
+		if seen[source] == nil || !strings.Contains(seen[source].String(), text) {
+			t.Errorf("%s have nothing of %q: the search proves nothing", source, text)
 		}
 	}
+	if found := givenAway(seen, canaryWABA, canaryNew, canaryApp, canaryClient); len(found) > 0 {
+		t.Errorf("secrets are seen: %q", found)
+	}
+}
+
+// statusesOf returns the statuses in the output of tail, without repetitions.
+func statusesOf(t *testing.T, out string) (statuses []string) {
+	t.Helper()
+	for line := range strings.Lines(out) {
+		var e struct{ Value schemas.Sync }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		statuses = append(statuses, e.Value.Status)
+	}
+	return slices.Compact(statuses)
 }
 
 // kill -9 when a request has arrived, when its answer has left, and at other moments: the state is right afterwards, and no
 // request is repeated.
 func TestADeskThatIsKilledAroundARequestRepeatsNone(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary")
-	}
 	const waba, number = "9", "77"
 	for name, c := range map[string]struct {
 		kill  string // the type of the request
@@ -243,7 +269,7 @@ func TestADeskThatIsKilledAroundARequestRepeatsNone(t *testing.T) {
 			}
 			select {
 			case <-p.ended:
-			case <-time.After(90 * time.Second):
+			case <-time.After(4 * time.Minute):
 				t.Fatal("the process was not killed")
 			}
 			before := len(fake.Posts())

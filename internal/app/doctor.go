@@ -173,7 +173,7 @@ func (a *app) facts(ctx context.Context, cmd *cobra.Command, flags *doctorFlags,
 		Checks: checks, Config: cfg, Sources: sources, Conn: conn, Layout: layoutOf(cfg),
 		TransactionalID: processor.GroupID + "-" + processor.InstanceID,
 		Files:           secretFiles(cfg, sources), Certificates: certificateFiles(cfg), Folders: folders(cfg), Spools: spools(cfg), BrokerData: brokerFacts(cfg),
-		Processes: processes, Admin: admins, Now: time.Now,
+		Tokens: tokenFolder(cfg), Processes: processes, Admin: admins, Now: time.Now,
 	})
 	if secretsErr != nil {
 		facts.Failed["secrets"] = secretsErr
@@ -285,6 +285,14 @@ func secretFiles(cfg *config.Config, sources []config.Source) []probe.SecretFile
 		add("kafka.sasl.password", fileOf(cfg, "kafka.sasl.password"))
 	}
 	return files
+}
+
+// tokenFolder returns the folder with the tokens of the desk; nil: there is none.
+func tokenFolder(cfg *config.Config) *probe.Folder {
+	if cfg.Desk.TokensDir == "" {
+		return nil
+	}
+	return &probe.Folder{Key: "desk.tokens_dir", Path: cfg.Desk.TokensDir}
 }
 
 // certificateFiles returns the certificates that the configuration names.

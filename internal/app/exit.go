@@ -14,7 +14,7 @@ const (
 	ExitOK          = 0
 	ExitFailure     = 1   // an error
 	ExitUsage       = 2   // flags, arguments or configuration are wrong; nothing was done
-	ExitFaults      = 3   // `check`, `doctor`, `spool verify` or `broker verify` found faults, `topics verify` found differences, `replay` left bodies out whose signature does not verify
+	ExitFaults      = 3   // a check found faults, or a person has to act; exitHelp lists the commands
 	ExitInterrupted = 130 // a signal ended a command that had not finished, or a second signal cut a drain short
 )
 
@@ -22,8 +22,9 @@ const exitHelp = `Exit codes:
   0    success; for up, ingress and process: drained after a signal
   1    failure; the last line has the reason
   2    invalid flags, arguments or configuration; nothing was done
-  3    check, doctor, spool verify or broker verify found faults, topics verify found differences, or
-       replay skipped bodies with invalid signatures
+  3    check, doctor, spool verify, broker verify or sink archive verify found faults; topics verify
+       found differences; replay skipped bodies with invalid signatures; a check of sync plan or
+       sync start failed; or a person has to decide after sync watch
   130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
 
 // usageError is an error of the command line.

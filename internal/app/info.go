@@ -2,13 +2,14 @@ package app
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/internal/config"
 )
 
-// registerInfo registers the metrics of the build and of the configuration, which compare instances.
+// registerInfo registers the metrics of the build and of the configuration, which compare instances, and the memory limit.
 func registerInfo(reg prometheus.Registerer, cfg *config.Config) error {
 	hash, err := cfg.Hash()
 	if err != nil {
@@ -23,6 +24,8 @@ func registerInfo(reg prometheus.Registerer, cfg *config.Config) error {
 			prometheus.Labels{"version": b.version, "revision": b.revision, "goversion": b.goVersion}),
 		one("coexstream_config_info", "The configuration in force, without secrets, paths of files and settings of one instance; always 1.",
 			prometheus.Labels{"hash": hash}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "coexstream_memory_limit_bytes", Help: "Memory limit of the process by its control group; 0: none."},
+			func() float64 { return memoryLimit(os.DirFS("/")) }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return fmt.Errorf("register the build's metrics: %w", err)

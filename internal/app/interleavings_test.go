@@ -20,7 +20,7 @@ var (
 )
 
 // In any order of the partitions, the first run and replays of its log give the same events: ids, times, and values.
-// This holds for the same number of partitions and for others. A bare value may come at any time.
+// This holds for the same number of partitions and for others. A bare value may come at any time. No run has an event of syncs twice.
 func TestFirstRunAndReplaysAgreeInEveryInterleaving(t *testing.T) {
 	t.Parallel()
 	seed := *interleavingsSeed
@@ -66,9 +66,16 @@ func agreeOn(t *testing.T, seed, log uint64, more func(*modelledLog) int) (added
 	first := newModelled(t, rng, partitions, start)
 	first.first(l.posts)
 	want := first.consumed()
+	notRepeated := func(what string, m *modelled) {
+		if repeated := m.repeatedSyncs(); added == 0 && len(repeated) > 0 {
+			t.Errorf("run again with -interleavings-seed=%d: log %d: the %s has a sync twice: %s", seed, log, what, repeated[0])
+		}
+	}
+	notRepeated("first run", first)
 	for _, n := range []int32{partitions, others} {
 		again := newModelled(t, rng, n, first.now)
 		again.replay(first)
+		notRepeated("replay", again)
 		differences := differ(want, again.consumed())
 		if len(differences) == 0 {
 			continue

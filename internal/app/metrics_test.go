@@ -20,14 +20,16 @@ import (
 	"github.com/coexstream/coexstream/internal/embedded"
 )
 
-var update = flag.Bool("update", false, "write the table of metrics into docs/operations.md")
+var update = flag.Bool("update", false, "write docs/metrics.md")
 
 const (
 	operations = "../../docs/operations.md"
 	alerts     = "../../docs/alerts.yaml"
+
+	metricsDocument = "../../docs/metrics.md"
 )
 
-type metric struct{ name, labels, help string }
+type metric struct{ name, kind, labels, help string }
 
 var described = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "(.*)", unit: "[^"]*", constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
 
@@ -73,6 +75,10 @@ func registered(t *testing.T) []metric {
 	if err := s.startArchive(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
+	cfg.Sink.Media.Enabled = true
+	if err := s.startMedia(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
 	if err := embedded.NewMetrics(cfg.DataDir).Register(s.metrics); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +91,23 @@ func registered(t *testing.T) []metric {
 	}
 	if !registers(t, s.metrics, "coexstream_webhook_disabled") { // the sink starts its endpoint
 		t.Fatal("the endpoint has no metrics")
+	}
+	kinds := map[string]string{}
+	families, err := s.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		kinds[f.GetName()] = strings.ToLower(f.GetType().String())
+	}
+	kindOf := func(name string) string { // a vector without series is in no answer; all histograms begin with their series
+		if kind := kinds[name]; kind != "" {
+			return kind
+		}
+		if strings.HasSuffix(name, "_total") {
+			return "counter"
+		}
+		return "gauge"
 	}
 	descs := make(chan *prometheus.Desc)
 	go func() {
@@ -110,7 +133,7 @@ func registered(t *testing.T) []metric {
 				labels = append(labels, l)
 			}
 		}
-		all = append(all, metric{m[1], strings.Join(labels, ", "), m[2]})
+		all = append(all, metric{m[1], kindOf(m[1]), strings.Join(labels, ", "), m[2]})
 	}
 	slices.SortFunc(all, func(a, b metric) int { return strings.Compare(a.name, b.name) })
 	// The spools of the two topics register the same metrics.
@@ -134,41 +157,48 @@ func registers(t *testing.T, reg *prometheus.Registry, name string) bool {
 	return false
 }
 
-// The table stands between two comments; `go test ./internal/app -run Operations -update` writes it.
-func TestOperationsHasTheTableOfTheMetrics(t *testing.T) {
-	const begin, end = "<!-- metrics -->\n", "<!-- /metrics -->"
-	path, err := filepath.Abs(operations)
+// metricsHead is the text of docs/metrics.md above its table.
+const metricsHead = `# Metrics
+
+All metrics of the product, made of the code by ` + "`go test ./internal/app -run Metrics -update`" + `. ` + "`/metrics`" + ` of the admin listener has those of the
+parts that run, and those of the Go runtime (` + "`go_`" + `) and the process (` + "`process_`" + `). The [alerts](alerts.yaml) are explained in
+[operations.md](operations.md). A histogram has the series ` + "`_bucket`, `_sum` and `_count`" + `.
+
+| metric | type | labels | meaning | alerts |
+| --- | --- | --- | --- | --- |
+`
+
+func TestMetricsDocumentIsThatOfTheCode(t *testing.T) {
+	path, err := filepath.Abs(metricsDocument)
 	if err != nil {
 		t.Fatal(err)
 	}
+	rules := alertsOf(t)
 	var b strings.Builder
-	b.WriteString("| metric | labels | what it tells |\n| --- | --- | --- |\n")
+	b.WriteString(metricsHead)
 	for _, m := range registered(t) {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.name, m.labels, m.help)
-	}
-	doc, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(doc), begin)
-	have, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		t.Fatalf("docs/operations.md does not hold %q and %q", begin, end)
+		var by []string
+		for _, r := range rules {
+			if regexp.MustCompile(`\b`+m.name+`(_bucket|_sum|_count)?\b`).MatchString(r.Expr) && r.Alert != "" {
+				by = append(by, r.Alert)
+			}
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.name, m.kind, m.labels, m.help, strings.Join(by, ", "))
 	}
 	if *update {
-		if err := os.WriteFile(path, []byte(before+begin+b.String()+end+after), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
-	if have != b.String() {
-		t.Error("the table of metrics in docs/operations.md is not that of the code: run go test ./internal/app -run Operations -update")
+	if have, err := os.ReadFile(path); err != nil || string(have) != b.String() {
+		t.Errorf("docs/metrics.md is not that of the code: run go test ./internal/app -run Metrics -update (%v)", err)
 	}
 }
 
 // Names follow https://prometheus.io/docs/practices/naming/.
 func TestMetricNamesFollowTheConventions(t *testing.T) {
-	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|businesses|paused|segments|writable|bytes_max|stale|events|failing|disabled|offsets|batches)$`)
+	unit := regexp.MustCompile(`_(total|seconds|bytes|info|records|ratio|connections|partitions|tasks|chunks|syncs|gaps|numbers|businesses|paused|segments|writable|bytes_max|stale|events|failing|disabled|offsets|batches|assets)$`)
 	for _, m := range registered(t) {
 		if !unit.MatchString(m.name) || strings.Contains(m.name, "__") || m.name != strings.ToLower(m.name) {
 			t.Errorf("%s does not end in a unit or in what it counts", m.name)
@@ -188,7 +218,7 @@ func TestDocumentsNameOnlyMetricsThatAreThere(t *testing.T) {
 		}
 		docs = append(docs, path, string(b))
 	}
-	known := map[string]bool{}
+	known := map[string]bool{"coexstream_expected_replicas": true} // a recording rule of the chart
 	for _, m := range registered(t) {
 		for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
 			known[m.name+suffix] = true
@@ -208,24 +238,31 @@ func TestDocumentsNameOnlyMetricsThatAreThere(t *testing.T) {
 	}
 }
 
-// Each alert says what it means in a section of docs/operations.md.
-func TestAlertsPointToTheirSections(t *testing.T) {
+type alertRule struct {
+	Alert, Record, Expr, For string
+	Labels, Annotations      map[string]string
+}
+
+// alertsOf returns the rules of docs/alerts.yaml.
+func alertsOf(t *testing.T) (all []alertRule) {
+	t.Helper()
 	b, err := os.ReadFile(alerts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Groups []struct {
-			Name  string
-			Rules []struct {
-				Alert, Expr, For    string
-				Labels, Annotations map[string]string
-			}
-		}
-	}
+	var file struct{ Groups []struct{ Rules []alertRule } }
 	if err := yaml.Unmarshal(b, &file); err != nil {
 		t.Fatal(err)
 	}
+	for _, g := range file.Groups {
+		all = append(all, g.Rules...)
+	}
+	return all
+}
+
+// Each alert says what it means in a section of docs/operations.md.
+func TestAlertsPointToTheirSections(t *testing.T) {
+	rules := alertsOf(t)
 	doc, err := os.ReadFile(operations)
 	if err != nil {
 		t.Fatal(err)
@@ -236,32 +273,33 @@ func TestAlertsPointToTheirSections(t *testing.T) {
 		anchors[strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-")] = true
 	}
 	seen := map[string]bool{}
-	for _, g := range file.Groups {
-		for _, r := range g.Rules {
-			_, anchor, ok := strings.Cut(r.Annotations["runbook_url"], "docs/operations.md#")
-			if !ok || !anchors[anchor] {
-				t.Errorf("%s: runbook_url %q is no section of docs/operations.md", r.Alert, r.Annotations["runbook_url"])
-			}
-			if s := r.Labels["severity"]; r.Alert == "" || r.Expr == "" || r.Annotations["summary"] == "" || s != "page" && s != "ticket" {
-				t.Errorf("incomplete: %+v", r)
-			}
-			if seen[r.Alert] {
-				t.Errorf("%s is there twice", r.Alert)
-			}
-			seen[r.Alert] = true
-			if !strings.Contains(string(doc), "`"+r.Alert+"`") {
-				t.Errorf("docs/operations.md does not name %s", r.Alert)
-			}
-			// A window takes what there is of it: after a minute it would say what it says of a day.
-			if strings.Contains(r.Expr, "min_over_time(") && !strings.Contains(r.Expr, "count_over_time(") {
-				t.Errorf("%s speaks of a time of which there may be no data; use for, or count_over_time: %s", r.Alert, r.Expr)
-			}
-			if m := regexp.MustCompile(`for (\d+) minutes`).FindStringSubmatch(r.Annotations["summary"]); m != nil && r.For != m[1]+"m" {
-				t.Errorf("%s says %q, and fires after %q", r.Alert, m[0], r.For)
-			}
-			if strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") || strings.Count(r.Expr, "{") != strings.Count(r.Expr, "}") {
-				t.Errorf("%s: %s", r.Alert, r.Expr)
-			}
+	for _, r := range rules {
+		if r.Record != "" {
+			continue
+		}
+		_, anchor, ok := strings.Cut(r.Annotations["runbook_url"], "docs/operations.md#")
+		if !ok || !anchors[anchor] {
+			t.Errorf("%s: runbook_url %q is no section of docs/operations.md", r.Alert, r.Annotations["runbook_url"])
+		}
+		if s := r.Labels["severity"]; r.Alert == "" || r.Expr == "" || r.Annotations["summary"] == "" || s != "page" && s != "ticket" {
+			t.Errorf("incomplete: %+v", r)
+		}
+		if seen[r.Alert] {
+			t.Errorf("%s is there twice", r.Alert)
+		}
+		seen[r.Alert] = true
+		if !strings.Contains(string(doc), "`"+r.Alert+"`") {
+			t.Errorf("docs/operations.md does not name %s", r.Alert)
+		}
+		// A window takes what there is of it: after a minute it would say what it says of a day.
+		if strings.Contains(r.Expr, "min_over_time(") && !strings.Contains(r.Expr, "count_over_time(") {
+			t.Errorf("%s speaks of a time of which there may be no data; use for, or count_over_time: %s", r.Alert, r.Expr)
+		}
+		if m := regexp.MustCompile(`for (\d+) minutes`).FindStringSubmatch(r.Annotations["summary"]); m != nil && r.For != m[1]+"m" {
+			t.Errorf("%s says %q, and fires after %q", r.Alert, m[0], r.For)
+		}
+		if strings.Count(r.Expr, "(") != strings.Count(r.Expr, ")") || strings.Count(r.Expr, "{") != strings.Count(r.Expr, "}") {
+			t.Errorf("%s: %s", r.Alert, r.Expr)
 		}
 	}
 	if len(seen) < 15 {

@@ -448,3 +448,19 @@ func (m *modelled) consumed() []string {
 	slices.Sort(all)
 	return all
 }
+
+// repeatedSyncs are the states of syncs that left more than once.
+func (m *modelled) repeatedSyncs() (repeated []string) {
+	seen := map[string]bool{}
+	for _, e := range m.events {
+		if e.topic != schemas.TopicSyncs || e.raw == "" {
+			continue
+		}
+		id := e.headers[schemas.HeaderCEID]
+		if seen[id] {
+			repeated = append(repeated, fmt.Sprintf("%s %s %s", id, e.key, e.raw))
+		}
+		seen[id] = true
+	}
+	return repeated
+}

@@ -18,6 +18,7 @@ import (
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/internal/replay/replaytest"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -47,7 +48,7 @@ func (p *process) besideUntil(sig syscall.Signal, args ...string) (stop func()) 
 		_ = cmd.Process.Signal(sig)
 		select {
 		case <-ended:
-		case <-time.After(20 * time.Second):
+		case <-time.After(4 * time.Minute):
 			_ = cmd.Process.Kill()
 		}
 		if p.t.Failed() {
@@ -67,7 +68,7 @@ func committed(t *testing.T, brokers, topic string) []*kgo.Record {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	ranges, err := reader.Ranges(ctx, kafka.FromStart())
 	if err != nil {
@@ -117,7 +118,7 @@ func agree(t *testing.T, brokers, a, b string, apart bool) {
 
 func settles(t *testing.T, what string, compare func() []string) {
 	t.Helper()
-	limit := time.Now().Add(90 * time.Second)
+	limit := time.Now().Add(4 * time.Minute)
 	for {
 		left := compare()
 		if len(left) == 0 {
@@ -179,10 +180,8 @@ func (p *process) replayWithAKill(prefix string) {
 }
 
 func TestReplayIntoAnotherPrefixGivesTheSameEvents(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary and plays whole onboardings")
-	}
 	// Holes are open for longer than they are waited for, so that gaps are given up and chunks come late.
 	waits := []string{"--set", "processor.history.phase_hold=1s", "--set", "processor.history.gap_timeout=2s"}
 	dir := t.TempDir()

@@ -6,14 +6,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/coexstream/coexstream/internal/testing/long"
 )
 
 // The data folder of the commands is another one than the up's, so that files are all that they have.
 func TestSimulateAndCheckTakeSecretsFromFiles(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary and plays whole onboardings")
-	}
 	dir := t.TempDir()
 	up := startUp(t, dir)
 	defer up.signal(syscall.SIGTERM)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
 )
@@ -24,7 +25,7 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	for wholes > 0 {
 		fetches := cl.PollFetches(ctx)
@@ -56,10 +57,8 @@ func segmentsIn(t *testing.T, brokers, topic string, wholes int) (n int) {
 
 // On a cluster whose records are far shorter than the bodies everything works as on any other.
 func TestBodiesLongerThanARecordGoTheWholeWay(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary and plays whole onboardings")
-	}
 	up := startUp(t, t.TempDir(), append(eachBodyOnce, "--set", "topics.max_message_bytes=128KiB")...)
 	defer up.signal(syscall.SIGTERM)
 	// No body has parts of several businesses: whether such a part overtakes another body of its business depends on

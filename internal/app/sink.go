@@ -21,7 +21,7 @@ func (a *app) sinkCommand() *cobra.Command {
 		Short: "Keep the events as tables (PostgreSQL, SQLite), the topics as an archive, or send webhooks",
 		Long: `A sink writes the events of the topics to tables: messages, chats, contacts, syncs. postgres is the one for
 PostgreSQL, with its commands. webhook sends the events to HTTP endpoints. archive keeps the topics as files in a folder
-or a bucket.
+or a bucket. media downloads the media assets of the messages.
 
 status and rebuild are about the SQLite file data/read.db of up. status shows the positions and the records that could
 not be applied. rebuild deletes the file, and the next up fills it from the topics.`,
@@ -34,6 +34,7 @@ not be applied. rebuild deletes the file, and the next up fills it from the topi
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(onlySecrets(a.sinkPostgresCommand(), "sink.postgres"), onlySecrets(a.sinkWebhookCommand()), onlySecrets(a.sinkArchiveCommand()),
+		onlySecrets(a.sinkMediaCommand(), "sink.media"),
 		a.sinkStatusCommand(), a.sinkRebuildCommand())
 	return cmd
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/replay"
 	"github.com/coexstream/coexstream/internal/replay/replaytest"
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -98,10 +99,8 @@ func (p *process) wiped(args ...string) *process {
 
 // TestWhatWasArchivedOutlivesKafka archives whole onboardings, deletes the data of Kafka, and replays them from the archive, twice.
 func TestWhatWasArchivedOutlivesKafka(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary and plays whole onboardings")
-	}
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "the archive")
 	if err := os.Mkdir(folder, 0o700); err != nil {

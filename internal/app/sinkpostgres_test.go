@@ -12,6 +12,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/coexstream/coexstream/internal/testing/long"
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
 )
 
@@ -27,6 +28,8 @@ func (p *process) inPostgres() {
 
 // TestPostgresHoldsWhatTheTopicsHold runs instances that wait for the tables, are killed, and come and go while events arrive.
 func TestPostgresHoldsWhatTheTopicsHold(t *testing.T) {
+	long.Test(t)
+	t.Parallel()
 	server := postgresserver.Test(t, postgresserver.Config{})
 	url := server.URL("postgres")
 	dir := t.TempDir()
@@ -141,6 +144,7 @@ func (p *process) faultsAreFound(db *sql.DB) {
 		"reactions": {"DELETE FROM reactions WHERE wamid = (SELECT min(wamid) FROM reactions)", "UPDATE reactions SET emoji = 'wrong' WHERE wamid = (SELECT max(wamid) FROM reactions)", "INSERT INTO reactions SELECT phone_number_id, 'invented', sender, event_id, at, type, emoji, original, emoji_order FROM reactions LIMIT 1"},
 		"contacts":  {"UPDATE contacts SET in_book = false, removed = false WHERE id = (SELECT min(id) FROM contacts WHERE in_book)", "UPDATE contacts SET full_name = 'wrong' WHERE id = (SELECT max(id) FROM contacts WHERE in_book)", "UPDATE contacts SET in_book = true WHERE id = (SELECT min(id) FROM contacts c WHERE book_order = '')"},
 		"notes":     {"DELETE FROM notes WHERE event_id = (SELECT min(event_id) FROM notes)", "", "INSERT INTO notes SELECT 'invented', topic, kind, waba_id, phone_number_id, display_phone_number, thread, at, text, original, note_order FROM notes LIMIT 1"},
+		"syncs":     {"DELETE FROM syncs WHERE phone_number_id = (SELECT min(phone_number_id) FROM syncs)", "UPDATE syncs SET status = 'silent' WHERE phone_number_id = (SELECT max(phone_number_id) FROM syncs)", "INSERT INTO syncs SELECT (jsonb_populate_record(s, '{\"sync_window\": 99}')).* FROM syncs s LIMIT 1"},
 		"threads":   {"DELETE FROM threads WHERE chat = (SELECT min(chat) FROM threads)", "UPDATE threads SET unread = unread + 1 WHERE chat = (SELECT max(chat) FROM threads)", "INSERT INTO threads SELECT phone_number_id, 'invented', messages, last_wamid, last_at, unread, unread_since FROM threads LIMIT 1"},
 	} {
 		for _, query := range []string{damage.lost, damage.wrong, damage.unexpected} {

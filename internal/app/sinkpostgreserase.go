@@ -1,6 +1,7 @@
 package app
 
 import (
+	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,6 +18,13 @@ type erasure struct {
 	*postgres.Erased
 	DryRun bool        `json:"dry_run"`
 	Topics []leftTopic `json:"topics"`
+	Copies []leftCopy  `json:"copies"`
+}
+
+// leftCopy is another place that has data of the person: as far as the configuration names it.
+type leftCopy struct {
+	Place string `json:"place"`
+	Note  string `json:"note"`
 }
 
 // leftTopic is a topic that may still have data of the person.
@@ -38,10 +46,10 @@ func (a *app) postgresEraseCommand() *cobra.Command {
 phone number in digits or a business-scoped user id. Other ids of the person are found by the links in contacts. A chat
 with the person goes as a whole. In groups, the messages that the person sent go.
 
-The report lists the removed rows, the rows that still mention an id, and when the topics of Kafka lose their copies by
-retention. The person stays erased: the table erased keeps a hash of each id, and the sink leaves out events up to now,
-in a replay and a rebuild too. Later events are new data, and are written. It needs a role that may delete rows of the
-schema, and no rebuild may run meanwhile.`,
+The report lists the removed rows, the rows that still mention an id, and copies that stay: those in Kafka until
+retention, and those of other sinks of this configuration. The person stays erased: the table erased keeps a hash of
+each id, and the sink leaves out events up to now, in a replay and a rebuild too. Later events are new data, and are
+written. It needs a role that may delete rows of the schema, and no rebuild may run meanwhile.`,
 		Example: `  coexstream sink postgres erase --contact 4917012345678 --dry-run
   coexstream sink postgres erase --contact 4917012345678 --phone-number-id 106540352242922`,
 		Args: none,
@@ -63,7 +71,7 @@ schema, and no rebuild may run meanwhile.`,
 			if err != nil {
 				return err
 			}
-			e := &erasure{Erased: done, DryRun: dryRun, Topics: leftTopics(cfg, time.Now().UTC())}
+			e := &erasure{Erased: done, DryRun: dryRun, Topics: leftTopics(cfg, time.Now().UTC()), Copies: leftCopies(cfg)}
 			if output == "json" {
 				return writeJSON(cmd.OutOrStdout(), e)
 			}
@@ -100,6 +108,25 @@ func leftTopics(cfg *config.Config, now time.Time) (all []leftTopic) {
 	return all
 }
 
+// leftCopies returns the copies that other sinks of this configuration made.
+func leftCopies(cfg *config.Config) (all []leftCopy) {
+	if file := readModelFile(cfg); fileExists(file) {
+		all = append(all, leftCopy{file, "keeps the person. When the topics have lost their copies, stop 'up' and run 'coexstream sink rebuild'"})
+	}
+	if url := cfg.Sink.Archive.URL; url != "" {
+		all = append(all, leftCopy{url, "keeps all records. Delete objects by the age of their records, with a lifecycle rule"})
+	}
+	if file := cfg.Sink.Webhook.EndpointsFile; file != "" {
+		all = append(all, leftCopy{file, "names endpoints that got the events"})
+	}
+	return all
+}
+
+func fileExists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
 func (e *erasure) show(cmd *cobra.Command) error {
 	out := cmd.OutOrStdout()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -114,6 +141,12 @@ func (e *erasure) show(cmd *cobra.Command) error {
 			until = t.Until.Local().Format("2006-01-02 15:04")
 		}
 		sayf(w, "%s\t%s\n", t.Topic, until)
+	}
+	if len(e.Copies) > 0 {
+		sayf(w, "\nOTHER COPIES\n")
+	}
+	for _, c := range e.Copies {
+		sayf(w, "%s\t%s\n", c.Place, c.Note)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/coexstream/coexstream/internal/testing/long"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
@@ -88,10 +89,8 @@ func (c *crm) with(f func()) {
 
 // TestWebhooksOfUpArriveOnceAndInSpiteOfKills runs up with an endpoint, which is killed, restarted and given another secret.
 func TestWebhooksOfUpArriveOnceAndInSpiteOfKills(t *testing.T) {
+	long.Test(t)
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("SKIP: runs the binary")
-	}
 	to := &crm{secret: webhookSecret, times: map[string]int{}, wabas: map[string]int{}, id: map[string]string{}}
 	server := httptest.NewServer(to)
 	defer server.Close()

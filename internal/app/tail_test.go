@@ -81,6 +81,8 @@ func TestTailLines(t *testing.T) {
 		{"sync", record(schemas.TopicSyncs, "2", `{"waba_id":"1","phone_number_id":"2","window":1,"state":"running","progress":40,"messages":9,"chunks_held":2,`+
 			`"order_known":true,"phases":[],"chunks":0,"chunks_late":0,"chunks_duplicate":0,"duplicates":0,"opened_at":"2026-03-01T12:00:00Z","last_chunk_at":"2026-03-01T12:00:00Z"}`), at + "  1  2  window 1  running  progress 40  messages 9  held 2"},
 		{"account", record(schemas.TopicAccount, "1", `{"waba_id":"1","event":"PARTNER_REMOVED","original":{}}`), at + "  1  -  PARTNER_REMOVED"},
+		{"asset", record(schemas.TopicAssets, "2/w", `{"waba_id":"1","phone_number_id":"2","event_id":"e","event_type":"t","thread":"3","historical":false,"media_id":"4","type":"image",`+
+			`"state":"missing","reason":"refused","detail":"why","expires_at":"2026-03-01T12:00:00Z","at":"2026-03-01T12:00:00Z"}`), at + "  1  2  3  image  refused  why"},
 		{"raw", record(schemas.TopicRawBulk, "1", "{}", schemas.HeaderSource, "meta"), at + "  2@7  1  meta  2 bytes  {}"},
 		{"dead letter", record(schemas.TopicDLQ, "1", "{", schemas.HeaderSource, "meta", schemas.HeaderDLQReason, "json_invalid", schemas.HeaderDLQMessage, "at byte 1"), at + "  2@7  1  json_invalid at byte 1  1 bytes  {"},
 		{"no JSON", record(schemas.TopicHistory, "1", "no JSON"), at + "  2@7  1  -  7 bytes  no JSON"},
@@ -103,6 +105,11 @@ func TestTailShowsNoControlCharacters(t *testing.T) {
 			"field": bad, "id": bad, "full_name": bad, "direction": "outbound", "timestamp": 1, "timestamp_ms": 1, "joined": true,
 			"historical": topic == schemas.TopicHistory || topic == schemas.TopicMedia, "sync": map[string]any{"window": 1}, "original": map[string]any{},
 		}
+	}
+	for name, value := range map[string]any{
+		"event_id": bad, "event_type": bad, "media_id": bad, "state": schemas.AssetMissing, "reason": bad, "detail": bad, "expires_at": "2026-03-01T12:00:00Z", "at": "2026-03-01T12:00:00Z",
+	} {
+		values[schemas.TopicAssets][name] = value
 	}
 	for _, topic := range schemas.Topics() {
 		fields, err := json.Marshal(values[topic])

@@ -57,6 +57,8 @@ func (e *entry) subject() (waba, number, display, thread string) {
 		return ev.Account.WABAID, ev.Account.PhoneNumberID, ev.Account.PhoneNumber, ""
 	case ev.Other != nil:
 		return ev.Other.WABAID, ev.Other.PhoneNumberID, "", ""
+	case ev.Asset != nil:
+		return ev.Asset.WABAID, ev.Asset.PhoneNumberID, ev.Asset.DisplayPhoneNumber, ev.Asset.Thread
 	}
 	number, thread, _ = strings.Cut(string(e.record.Key), "/")
 	return "", number, "", thread
@@ -143,6 +145,8 @@ func (e *entry) line(withTopic bool) string {
 		fields = append(fields, or(ev.Account.Event, "-"))
 	case ev.Other != nil:
 		fields = append(fields, or(ev.Other.Field, "-"), shorten(string(ev.Other.Original)))
+	case ev.Asset != nil:
+		fields = append(fields, or(ev.Asset.Thread, "-"), ev.Asset.Type, or(ev.Asset.Reason, ev.Asset.State), or(ev.Asset.Object, shorten(ev.Asset.Detail)))
 	}
 	return strings.Join(fields, "  ")
 }

@@ -60,7 +60,7 @@ func (a *app) topicsCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create",
 		Short: "Create missing topics",
-		Long: `Create missing topics. Existing topics stay unchanged, so the command can run again. With --update, existing
+		Long: `Create missing topics, and the log of the desk. Existing topics stay unchanged, so the command can run again. With --update, existing
 topics get the configured settings. The number of partitions is never changed, because that would break the order
 of each business.`,
 		Example: `  coexstream topics create --brokers kafka:9092 --partitions 24
@@ -72,8 +72,12 @@ of each business.`,
 				if err != nil {
 					return err
 				}
+				desk, err := admin.CreateDesk(ctx, layout)
+				if err != nil {
+					return err
+				}
 				out := cmd.OutOrStdout()
-				for _, c := range created {
+				for _, c := range append(created, desk) {
 					state := "exists"
 					if c.New {
 						state = "created"

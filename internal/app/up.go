@@ -123,7 +123,7 @@ func (a *app) runUp(cmd *cobra.Command, _ []string) error {
 func ofDataFolder(name string) bool {
 	readModel := sqlite.Files(readModelName)
 	return slices.Contains(readModel, name) || slices.Contains([]string{
-		"lock", "broker", "spool", filepath.Base(replaysDir(&config.Config{})), secretsName, runningName, brokerPasswordName, brokerPropertiesName, "lost+found",
+		"lock", "broker", "spool", mediaFolder, filepath.Base(replaysDir(&config.Config{})), secretsName, runningName, brokerPasswordName, brokerPropertiesName, "lost+found",
 	}, strings.TrimSuffix(name, ".tmp"))
 }
 
@@ -153,7 +153,7 @@ func startBroker(s *service, password string) (*embedded.Broker, error) {
 
 // startRoles creates the topics, then starts the processor and the ingress, and waits until all parts are ready. It returns
 // the ingress's base URL.
-func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string, doctor func(context.Context) ([]string, error)) (string, error) {
+func startRoles(ctx context.Context, s *service, broker *embedded.Broker, password string, doctor deskDoctor) (string, error) {
 	cfg := s.cfg
 	cfg.Kafka.Brokers = []string{broker.Addr()}
 	if password != "" {
@@ -183,6 +183,9 @@ func startRoles(ctx context.Context, s *service, broker *embedded.Broker, passwo
 		}
 	}
 	if err := s.startArchive(ctx, conn); err != nil {
+		return "", err
+	}
+	if err := s.startMedia(ctx, conn); err != nil {
 		return "", err
 	}
 	if cfg.Desk.Enabled {

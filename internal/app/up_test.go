@@ -103,11 +103,11 @@ func startUp(t *testing.T, dir string, args ...string) *process {
 // acknowledges it later than `ingress.spool.after`, as on a busy machine.
 var eachBodyOnce = []string{"--set", "ingress.spool.enabled=false", "--set", "ingress.ack_timeout=1m"}
 
-// until waits for a condition, and fails when the process ends or 90 seconds are over. It waits as long as the last look at
+// until waits for a condition, and fails when the process ends or four minutes are over. It waits as long as the last look at
 // the condition took: most of them run a command.
 func (p *process) until(what string, ok func() bool) {
 	p.t.Helper()
-	limit := time.NewTimer(90 * time.Second)
+	limit := time.NewTimer(4 * time.Minute)
 	defer limit.Stop()
 	for {
 		began := time.Now()
@@ -128,7 +128,7 @@ func (p *process) signal(s syscall.Signal) {
 	_ = p.cmd.Process.Signal(s)
 	select {
 	case <-p.ended:
-	case <-time.After(90 * time.Second):
+	case <-time.After(4 * time.Minute):
 		p.t.Errorf("up did not end after %s:\n%s", s, p.stderr)
 		_ = p.cmd.Process.Kill()
 	}

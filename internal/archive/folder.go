@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -52,30 +53,36 @@ func (f *Folder) Close() error { return nil }
 
 // Create implements Bucket.
 func (f *Folder) Create(_ context.Context, name string, content []byte) error {
-	return f.write(name, content, func(from, to string) error {
-		err := os.Link(from, to)
-		if errors.Is(err, fs.ErrExist) {
-			return ErrExists
-		}
-		if err != nil {
-			return fmt.Errorf("%w (the archive needs a file system with hard links)", err)
-		}
-		return os.Remove(from)
-	})
+	return f.write(name, bytes.NewReader(content), linked)
+}
+
+// linked gives a file a name that is not taken.
+func linked(from, to string) error {
+	err := os.Link(from, to)
+	if errors.Is(err, fs.ErrExist) {
+		return ErrExists
+	}
+	if err != nil {
+		return fmt.Errorf("%w (the archive needs a file system with hard links)", err)
+	}
+	return os.Remove(from)
 }
 
 // Replace implements Bucket.
 func (f *Folder) Replace(_ context.Context, name string, content []byte) error {
-	return f.write(name, content, os.Rename)
+	return f.write(name, bytes.NewReader(content), os.Rename)
 }
 
 // write writes under a temporary name, and has it placed.
-func (f *Folder) write(name string, content []byte, place func(from, to string) error) error {
+func (f *Folder) write(name string, content io.ReadSeeker, place func(from, to string) error) error {
 	to := filepath.Join(f.root, filepath.FromSlash(name))
 	dir := filepath.Dir(to)
 	from, err := f.stage(dir, content)
 	if errors.Is(err, fs.ErrNotExist) { // somebody renamed the folder since it was prepared
 		f.forget()
+		if _, err := content.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
 		from, err = f.stage(dir, content)
 	}
 	if err != nil {
@@ -93,7 +100,7 @@ func (f *Folder) write(name string, content []byte, place func(from, to string) 
 }
 
 // stage writes under a temporary name.
-func (f *Folder) stage(dir string, content []byte) (from string, err error) {
+func (f *Folder) stage(dir string, content io.Reader) (from string, err error) {
 	if err := f.prepare(dir); err != nil {
 		return "", err
 	}
@@ -113,12 +120,12 @@ func (f *Folder) forget() {
 	clear(f.synced)
 }
 
-func writeSynced(file string, content []byte) error {
+func writeSynced(file string, content io.Reader) error {
 	f, err := private.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_WRONLY)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	_, err = io.Copy(f, content)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -214,6 +214,7 @@ type Sink struct {
 	Postgres Postgres `key:"postgres"`
 	Webhook  Webhook  `key:"webhook"`
 	Archive  Archive  `key:"archive"`
+	Media    Assets   `key:"media"`
 }
 
 // SQLite is the read model of `up`.
@@ -258,6 +259,28 @@ type Archive struct {
 	GroupID        string        `key:"group_id"`
 	SessionTimeout time.Duration `key:"session_timeout"`
 	Timeout        time.Duration `key:"timeout"`
+}
+
+// Assets is the download of media assets.
+type Assets struct {
+	Enabled           bool          `key:"enabled"`
+	URL               string        `key:"url"`
+	Dir               string        `key:"dir"`
+	Hosts             []string      `key:"hosts"`
+	Life              time.Duration `key:"life"`
+	InFlightMax       int           `key:"in_flight_max"`
+	RequestsPerSecond int           `key:"requests_per_second"`
+	AssetBytesMax     int64         `key:"asset_bytes_max"`
+	TotalBytesMax     int64         `key:"total_bytes_max"`
+	Types             []string      `key:"types"`
+	AttemptTimeout    time.Duration `key:"attempt_timeout"`
+	GroupID           string        `key:"group_id"`
+	SessionTimeout    time.Duration `key:"session_timeout"`
+
+	LinkKey     string `key:"link_key"`
+	LinkKeyFile string `key:"link_key_file"`
+	LinkURL     string `key:"link_url"`
+	LinkListen  string `key:"link_listen"`
 }
 
 // Desk requests syncs.

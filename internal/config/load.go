@@ -165,6 +165,7 @@ func build(parsed map[string]any, origins map[string]string, problems []error, f
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"admin.token", c.Admin.TokenFile, &c.Admin.Token},
 		{"sink.postgres.url", c.Sink.Postgres.URLFile, &c.Sink.Postgres.URL},
+		{"sink.media.link_key", c.Sink.Media.LinkKeyFile, &c.Sink.Media.LinkKey},
 		{"desk.app_token", c.Desk.AppTokenFile, &c.Desk.AppToken},
 		{"desk.client_token", c.Desk.ClientTokenFile, &c.Desk.ClientToken},
 	} {
@@ -220,7 +221,7 @@ func (c *Config) check(fail func(error)) {
 		}
 	}
 	for _, l := range []struct{ key, address string }{
-		{"admin.listen", c.Admin.Listen}, {"ingress.listen", c.Ingress.Listen}, {"embedded.listen", c.Embedded.Listen},
+		{"admin.listen", c.Admin.Listen}, {"sink.media.link_listen", c.Sink.Media.LinkListen}, {"ingress.listen", c.Ingress.Listen}, {"embedded.listen", c.Embedded.Listen},
 	} {
 		if _, port, err := net.SplitHostPort(l.address); l.address != "" && (err != nil || !isPort(port)) {
 			fail(invalid.Value(l.key, l.address, "%s", listenAllows))
@@ -229,8 +230,20 @@ func (c *Config) check(fail func(error)) {
 	if c.Sink.Archive.Enabled && c.Sink.Archive.URL == "" {
 		fail(invalid.Value("sink.archive.enabled", true, "false, or true with sink.archive.url"))
 	}
+	if c.Sink.Media.Enabled && c.Sink.Media.URL == "" && c.Sink.Archive.URL == "" {
+		fail(invalid.Value("sink.media.enabled", true, "false, or true with sink.media.url or sink.archive.url"))
+	}
+	if m := c.Sink.Media; m.LinkListen != "" && (m.LinkURL == "" || m.LinkKey == "" && m.LinkKeyFile == "") {
+		fail(invalid.Value("sink.media.link_listen", m.LinkListen, "an address with sink.media.link_key and sink.media.link_url, or none"))
+	}
+	if n := len(c.Sink.Media.LinkKey); n > 0 && n < linkKeyBytesMin {
+		fail(invalid.Value("sink.media.link_key", invalid.Secret, "at least %d bytes", linkKeyBytesMin))
+	}
 	c.checkWaits(fail)
 }
+
+// linkKeyBytesMin is the least length of the key that signs links.
+const linkKeyBytesMin = 32
 
 // hostAndPort reports whether one can connect to an address.
 func hostAndPort(address string) bool {

@@ -413,7 +413,7 @@ func TestAPreflightNamesEachFault(t *testing.T) {
 		"subscription ": {func(f *Facts) { f.Apps = []string{"556"} }, Fail}, "subscription  ": {func(f *Facts) { f.AppID = "" }, Warn},
 		"fields": {func(f *Facts) { f.Fields = f.Fields[1:] }, Fail}, "fields ": {func(f *Facts) { f.FieldsSkip = "x" }, Warn},
 		"ingress": {func(f *Facts) { f.IngressErr = fmt.Errorf("x") }, Fail}, "ingress ": {func(f *Facts) { f.PublicURL = "" }, Warn},
-		"doctor": {func(f *Facts) { f.DoctorFails = []string{"lag"} }, Fail}, "spool": {func(f *Facts) { f.SpoolUsed = 51 }, Fail},
+		"doctor": {func(f *Facts) { f.DoctorFails, f.DoctorOthers = []string{"lag"}, []string{"dlq"} }, Fail}, "doctor ": {func(f *Facts) { f.DoctorOthers = []string{"dlq"} }, Warn}, "spool": {func(f *Facts) { f.SpoolUsed = 51 }, Fail},
 		"window": {func(f *Facts) { f.Now = f.Now.Add(Window) }, Fail}, "window ": {func(f *Facts) { f.OnboardedAt = 0 }, Warn},
 		"window  ": {func(f *Facts) { f.Now = f.Now.Add(23 * time.Hour) }, Warn},
 		"window   ": {func(f *Facts) { // the first time that was given counts

@@ -59,7 +59,9 @@ type Facts struct {
 
 	DoctorSkip  string
 	DoctorFails []string
-	DoctorErr   error
+	// DoctorOthers are failed checks that say nothing of a request: letters, syncs and sinks of any business.
+	DoctorOthers []string
+	DoctorErr    error
 
 	SpoolSkip           string
 	SpoolUsed, SpoolMax int64
@@ -237,6 +239,8 @@ func (l *list) doctor(f *Facts) {
 		l.add("doctor", Skip, "", "%s", f.DoctorSkip)
 	case len(f.DoctorFails) > 0:
 		l.add("doctor", Fail, "Run coexstream doctor and follow its remedies.", "%s", strings.Join(f.DoctorFails, "; "))
+	case len(f.DoctorOthers) > 0:
+		l.add("doctor", Warn, "Run coexstream doctor. These faults do not stop a request.", "%s", strings.Join(f.DoctorOthers, "; "))
 	default:
 		l.add("doctor", OK, "", "no check fails")
 	}

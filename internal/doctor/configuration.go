@@ -50,6 +50,12 @@ type limitRule struct {
 }
 
 var limitRules = []limitRule{
+	{"desk.url", Warn, "Use https (admin.tls), or run the command beside the desk.", func(c *config.Config) string {
+		if config.PlainBeyondLoopback(c.Desk.URL) {
+			return "http to another machine: the token of the client is sent in plain text"
+		}
+		return ""
+	}},
 	{"ingress.ack_timeout", Warn, "Set it below 5s.", func(c *config.Config) string {
 		return less(senderPatience, c.Ingress.AckTimeout, true, "%[2]s: senders give up after %[1]s and come again, and never see the answer")
 	}},

@@ -22,6 +22,7 @@ type Facts struct {
 	Failed map[string]error
 
 	Secrets      []SecretFile
+	Tokens       *TokenFiles // nil: there is no folder of tokens
 	Certificates []Certificate
 	Disks        []Disk
 	Spools       []Spool
@@ -58,6 +59,17 @@ type SecretFile struct {
 	Path string
 	Mode fs.FileMode
 	Err  error
+}
+
+// TokenFiles are the files in a folder of tokens, and those with wrong modes.
+type TokenFiles struct {
+	Key, Path string
+	Absent    bool
+	Files     int
+	Readable  []string // by everybody
+	Writable  []string // by everybody; folders too
+	Unread    []string // not readable for this user
+	Err       error    // of the folder
 }
 
 // Certificate is a certificate file with its chain: the first to expire counts.
@@ -125,6 +137,14 @@ type Archive struct {
 	Rotation time.Duration
 }
 
+// Media has a process's metrics of the download of media assets.
+type Media struct {
+	Waiting float64       // assets without an outcome
+	Denied  float64       // businesses without a token that the provider accepts
+	Lost    float64       // offsets, since the process began
+	Expiry  time.Duration // until the first waiting asset expires
+}
+
 // Process is an ingress, a processor or an `up` with an admin listener.
 type Process struct {
 	URL   string
@@ -140,6 +160,7 @@ type Process struct {
 	Spooled *Spooled // nil: it has no spool, or no such metrics
 	Sinks   []Sink   // by name
 	Archive *Archive // nil: it archives nothing
+	Media   *Media   // nil: it downloads no media
 
 	// Largest is how many numbers the business with the most of them has, and Business a hash of its WABA.
 	Largest  int

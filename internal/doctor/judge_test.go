@@ -125,6 +125,18 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"everybody reads", func(f *Facts) { f.Secrets[0].Mode = 0o644 }, "secrets", Warn, "/run/secret", "-rw-r--r--"},
 		{"everybody writes", func(f *Facts) { f.Secrets[0].Mode = 0o666 }, "secrets", Fail, "/run/secret", "can write"},
 		{"unreadable", func(f *Facts) { f.Secrets[0].Err = fs.ErrPermission }, "secrets", Fail, "/run/secret", "permission denied"},
+		{"everybody reads a token", func(f *Facts) {
+			f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Files: 1, Readable: []string{"meta/9"}}
+		}, "secrets", Warn, "/tokens", "read meta/9"},
+		{"everybody writes a token", func(f *Facts) {
+			f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Files: 1, Writable: []string{"meta/9"}}
+		}, "secrets", Fail, "/tokens", "write to meta/9"},
+		{"unreadable token", func(f *Facts) {
+			f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Files: 1, Unread: []string{"meta/9"}}
+		}, "secrets", Fail, "/tokens", "meta/9 cannot be read"},
+		{"no folder of tokens", func(f *Facts) { f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Absent: true} }, "secrets", Skip, "/tokens", "a desk needs it"},
+		{"a file as folder of tokens", func(f *Facts) { f.Tokens = &TokenFiles{Key: "desk.tokens_dir", Path: "/tokens", Err: fs.ErrInvalid} }, "secrets", Fail, "/tokens", "invalid argument"},
+		{"plain desk", func(f *Facts) { f.Config.Desk.URL = "http://desk.internal:9090" }, "config", Warn, "desk.url", "plain text"},
 		{"no source", func(f *Facts) { f.Sources = nil }, "secrets", Skip, "ingress.sources", "no source"},
 
 		// Certificates.
@@ -205,6 +217,10 @@ func TestEachFaultIsFound(t *testing.T) {
 		{"archive", func(f *Facts) {
 			f.Processes[0].Archive = &Archive{Waiting: 9, Oldest: 2 * time.Minute, Rotation: 10 * time.Minute}
 		}, "sinks", OK, "http://a archive", "9 offsets wait, the oldest for 2m"},
+		{"media", func(f *Facts) { f.Processes[0].Media = &Media{Waiting: 3, Expiry: 25 * time.Hour} }, "sinks", OK, "http://a media", "3 assets wait"},
+		{"media without a token", func(f *Facts) { f.Processes[0].Media = &Media{Denied: 2, Waiting: 3} }, "sinks", Warn, "http://a media", "the assets of 2 businesses wait for a token"},
+		{"media expires", func(f *Facts) { f.Processes[0].Media = &Media{Waiting: 3, Expiry: 23 * time.Hour} }, "sinks", Warn, "http://a media", "3 assets wait, and the first one expires in 23h"},
+		{"media lost", func(f *Facts) { f.Processes[0].Media = &Media{Lost: 5} }, "sinks", Warn, "http://a media", "retention removed 5 offsets"},
 		{"archive blocked", func(f *Facts) { f.Processes[0].Archive = &Archive{Blocked: 1, Lost: 1} }, "sinks", Fail, "http://a archive", "1 partitions are not continued"},
 		{"archive at a damaged batch", func(f *Facts) { f.Processes[0].Archive = &Archive{Damaged: 2} }, "sinks", Fail, "http://a archive", "2 damaged batches each stop a topic"},
 		{"sink at a damaged batch", func(f *Facts) { f.Processes[0].Sinks = []Sink{{Name: "sqlite", Damaged: 1}} }, "sinks", Fail, "http://a sqlite", "1 damaged batch stops a topic"},

@@ -41,8 +41,33 @@ func judgeSecrets(f *Facts, fr *finder) {
 			fr.add(Warn, s.Path, "chmod 600 "+s.Path+" (a Kubernetes secret: defaultMode 0440 and fsGroup)", "%s: everybody can read it (%s)", s.Key, s.Mode.Perm())
 		}
 	}
-	if len(f.Sources) == 0 && len(f.Secrets) == 0 {
+	judgeTokens(f.Tokens, fr)
+	if len(f.Sources) == 0 && len(f.Secrets) == 0 && f.Tokens == nil {
 		return
 	}
 	fr.fine("", "no fault in %s and %s", counted(len(f.Sources), "source"), numbered(len(f.Secrets), "file with secrets", "files with secrets"))
+}
+
+func judgeTokens(t *TokenFiles, fr *finder) {
+	if t == nil {
+		return
+	}
+	const reads = "Make them readable for the user that the desk runs as: without its token, a request waits."
+	switch {
+	case t.Absent:
+		fr.add(Skip, t.Path, "", "%s is not on this machine; a desk needs it", t.Key)
+		return
+	case t.Err != nil:
+		fr.add(Fail, t.Path, reads, "%s cannot be looked at: %s", t.Key, oneLine(t.Err.Error()))
+		return
+	}
+	if len(t.Writable) > 0 {
+		fr.add(Fail, t.Path, "chmod o-w "+some(t.Writable), "%s: everybody can write to %s", t.Key, some(t.Writable))
+	}
+	if len(t.Readable) > 0 {
+		fr.add(Warn, t.Path, "chmod 600 "+some(t.Readable)+" (a Kubernetes secret: defaultMode 0440 and fsGroup)", "%s: everybody can read %s", t.Key, some(t.Readable))
+	}
+	if len(t.Unread) > 0 {
+		fr.add(Fail, t.Path, reads, "%s: %s cannot be read", t.Key, some(t.Unread))
+	}
 }

@@ -15,6 +15,10 @@ func judgeSinks(f *Facts, fr *finder) {
 			told = true
 			judgeArchive(p.URL+" archive", p.Archive, fr)
 		}
+		if p.Media != nil {
+			told = true
+			judgeMedia(p.URL+" media", p.Media, fr)
+		}
 		for _, s := range p.Sinks {
 			told = true
 			on := p.URL + " " + s.Name
@@ -58,6 +62,22 @@ func judgeArchive(on string, a *Archive, fr *finder) {
 		fr.add(Warn, on, "Look at /readyz and the log for what its bucket says.", "records have waited for %s to be archived, and should wait for %s", ageText(a.Oldest), ageText(a.Rotation))
 	default:
 		fr.add(OK, on, "", "%.0f offsets wait, the oldest for %s", a.Waiting, ageText(a.Oldest))
+	}
+}
+
+// mediaExpiryWarn is how long before its expiry an asset should have an outcome.
+const mediaExpiryWarn = 24 * time.Hour
+
+func judgeMedia(on string, m *Media, fr *finder) {
+	switch {
+	case m.Lost > 0:
+		fr.add(Warn, on, "Their assets have no outcome. Increase topics.events.retention.", "retention removed %.0f offsets before they were read", m.Lost)
+	case m.Denied > 0:
+		fr.add(Warn, on, "Correct the tokens in desk.tokens_dir; the log names the reason (docs/media.md, Missing assets).", "the assets of %.0f businesses wait for a token that the provider accepts", m.Denied)
+	case m.Waiting > 0 && m.Expiry < mediaExpiryWarn:
+		fr.add(Warn, on, "Look at /readyz and the log, or start another process with the same sink.media.group_id.", "%.0f assets wait, and the first one expires in %s", m.Waiting, ageText(m.Expiry))
+	default:
+		fr.add(OK, on, "", "%.0f assets wait", m.Waiting)
 	}
 }
 

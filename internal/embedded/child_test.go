@@ -182,7 +182,7 @@ func createTopic(t *testing.T, addr, topic string, partitions int32, config map[
 // readCommitted reads everything that is committed in a partition.
 func readCommitted(t *testing.T, addr, topic string, partition int32) []*kgo.Record {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cl := client(t, addr,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}),

@@ -43,7 +43,7 @@ func (v visitors) connect() net.Conn {
 		v.Fatal(err)
 	}
 	v.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		v.Fatal(err)
 	}
 	return c

@@ -75,7 +75,7 @@ func TestNewConnectionsUseTheNewCertificatesAndPassword(t *testing.T) {
 				{"all is right again", ca, ca, "right", true},
 			} {
 				use(tt.signer, tt.trusted, tt.password)
-				patience := 10 * time.Second
+				patience := time.Minute
 				if !tt.ok {
 					patience = time.Second
 				}

@@ -11,7 +11,7 @@ import (
 )
 
 // Desk returns the log of the desk. It has one partition, so that all entries have one order, and no retention: the first entries of
-// a number decide whether a request can be sent. The desk creates it, so the layout does not include it.
+// a number decide whether a request can be sent. It is not in the layout, because its number of partitions is another one.
 func (l *Layout) Desk() TopicSpec {
 	return TopicSpec{
 		Name: l.Prefix + "desk", Partitions: 1, ReplicationFactor: l.ReplicationFactor,
@@ -22,14 +22,15 @@ func (l *Layout) Desk() TopicSpec {
 	}
 }
 
-// CreateDesk creates the log of the desk if it is missing. It returns when the topic has a leader. A topic with more partitions
+// CreateDesk creates the log of the desk if it is missing, and says whether it did. It returns when the topic has a leader. A topic with more partitions
 // is an error: their records have no common order.
-func (a *Admin) CreateDesk(ctx context.Context, l Layout) error {
+func (a *Admin) CreateDesk(ctx context.Context, l Layout) (c Created, err error) {
 	spec := l.Desk()
 	name := spec.Name
+	c.Name = name
 	_, have, err := a.metadataOf(ctx, a.address)
 	if err != nil {
-		return err
+		return c, err
 	}
 	if _, ok := have[name]; !ok {
 		resp, err := a.client.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Addr: a.address, Topics: []kafkago.TopicConfig{{
@@ -39,22 +40,23 @@ func (a *Admin) CreateDesk(ctx context.Context, l Layout) error {
 			err = resp.Errors[name]
 		}
 		if err != nil && !errors.Is(err, kafkago.TopicAlreadyExists) {
-			return fmt.Errorf("create topic %s: %w", name, err)
+			return c, fmt.Errorf("create topic %s: %w", name, err)
 		}
+		c.New = err == nil
 	}
 	for {
 		_, have, err := a.metadataOf(ctx, a.address)
 		switch t, ok := have[name]; {
 		case err != nil:
-			return err
+			return c, err
 		case ok && len(t.Partitions) > 1:
-			return fmt.Errorf("topic %s has %d partitions, want 1", name, len(t.Partitions))
+			return c, fmt.Errorf("topic %s has %d partitions, want 1", name, len(t.Partitions))
 		case ok && len(t.Partitions) == 1 && t.Error == nil && t.Partitions[0].Leader.Host != "":
-			return nil
+			return c, nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for a leader of topic %s: %w", name, ctx.Err())
+			return c, fmt.Errorf("wait for a leader of topic %s: %w", name, ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

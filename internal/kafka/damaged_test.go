@@ -39,7 +39,7 @@ func TestReadingADamagedBatchEndsWithAnErrorThatNamesIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 			defer cancel()
 			n := 0
 			err = r.ReadRanges(ctx, ranges, func(*kgo.Record) error { n++; return nil })

@@ -53,11 +53,6 @@ const (
 	FaultStateIncomplete = "state_incomplete"
 )
 
-// FaultKinds are all kinds.
-func FaultKinds() []string {
-	return []string{FaultCut, FaultRecreated, FaultForgotten, FaultStateLost, FaultStateIncomplete}
-}
-
 const markVersion = "coex1"
 
 var markID = base64.RawURLEncoding

@@ -150,8 +150,8 @@ func TestVerifyComparesTheLogOfTheDesk(t *testing.T) {
 	if err := errors.Join(err, resp.Errors[name]); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.CreateDesk(t.Context(), layout); err != nil { // it is there
-		t.Fatal(err)
+	if c, err := a.CreateDesk(t.Context(), layout); err != nil || c.New || c.Name != name { // it is there
+		t.Fatal(c, err)
 	}
 	want := Difference{name, "retention.ms", "-1", "604800000"}
 	diffs, err := a.Verify(t.Context(), layout)
@@ -172,8 +172,8 @@ func TestTheDeskCreatesItsLogWithoutDifferences(t *testing.T) {
 	if _, err := a.Create(t.Context(), layout); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.CreateDesk(t.Context(), layout); err != nil {
-		t.Fatal(err)
+	if c, err := a.CreateDesk(t.Context(), layout); err != nil || !c.New {
+		t.Fatal(c, err)
 	}
 	if diffs, err := a.Verify(t.Context(), layout); err != nil || len(diffs) > 0 {
 		t.Errorf("%v, err %v", diffs, err)
@@ -273,7 +273,7 @@ func TestTooManyReplicasForTheClusterAreOneErrorThatNamesTheKey(t *testing.T) {
 	if err == nil {
 		t.Fatal("topics with three replicas were created on one broker")
 	}
-	for _, want := range []string{"create 13 topics", "kafka.replication_factor: 3 is not allowed; allowed: at most the number of brokers (1)", "kafka.min_insync_replicas"} {
+	for _, want := range []string{"create 14 topics", "kafka.replication_factor: 3 is not allowed; allowed: at most the number of brokers (1)", "kafka.min_insync_replicas"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)
 		}

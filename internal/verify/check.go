@@ -30,6 +30,8 @@ type CheckConfig struct {
 
 	// The processor's waits: a chunk that comes later may be marked late.
 	GapTimeout, PhaseHold, QuietTime time.Duration
+	// Its waits for a requested sync.
+	SilentAfter, StalledAfter, DeadlineNear time.Duration
 
 	Secrets       []string // app secrets, to verify the signatures again; none: signatures are not judged
 	ValidateEvery int      // every n-th event of a type is validated against its JSON Schema; 0: none
@@ -43,6 +45,7 @@ func DefaultCheckConfig() CheckConfig {
 		Brokers: []string{"127.0.0.1:9092"}, Prefix: "coex.", TruthFile: "simulate-truth.jsonl",
 		Wait: 2 * time.Minute, Settle: 2 * time.Second, Poll: 300 * time.Millisecond,
 		GapTimeout: o.GapTimeout, PhaseHold: o.PhaseHold, QuietTime: o.QuietTime, ValidateEvery: 100, SamplesMax: o.SamplesMax,
+		SilentAfter: o.SilentAfter, StalledAfter: o.StalledAfter, DeadlineNear: o.DeadlineNear,
 	}
 }
 
@@ -69,7 +72,7 @@ func (c *CheckConfig) Validate() error {
 func (c *CheckConfig) options() judge.Options {
 	return judge.Options{
 		GapTimeout: c.GapTimeout, PhaseHold: c.PhaseHold, QuietTime: c.QuietTime, Secrets: c.Secrets, SamplesMax: c.SamplesMax,
-		ValidateEvery: max(c.ValidateEvery, 1),
+		ValidateEvery: max(c.ValidateEvery, 1), SilentAfter: c.SilentAfter, StalledAfter: c.StalledAfter, DeadlineNear: c.DeadlineNear,
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -247,7 +248,8 @@ func TestARestartedReceiverMissesNothing(t *testing.T) {
 	}
 	addr := ln.Addr().String()
 	r := newReceiver(t, 0)
-	first := &http.Server{Handler: r}
+	busy := newHolding(r, 50) // the sender waits for answers when it is cut off, on a slow machine too
+	first := &http.Server{Handler: busy}
 	go func() { _ = first.Serve(ln) }()
 	cfg := simulateConfig(t, "http://"+addr)
 	cfg.Rate = 2000
@@ -258,14 +260,13 @@ func TestARestartedReceiverMissesNothing(t *testing.T) {
 		rep, err = Simulate(t.Context(), cfg, Silent())
 		done <- err
 	}()
-	for r.count() < 50 {
-		select {
-		case err := <-done:
-			t.Fatalf("it was over too soon: %v", err)
-		case <-time.After(time.Millisecond):
-		}
+	select {
+	case <-busy.reached:
+	case err := <-done:
+		t.Fatalf("it was over too soon: %v", err)
 	}
 	first.Close() // connections are cut wherever they are
+	close(busy.release)
 	ln, err = net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -286,25 +287,44 @@ func TestARestartedReceiverMissesNothing(t *testing.T) {
 	}
 }
 
-func (r *receiver) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.order)
+// holding passes on requests, and keeps those from a number on until release is closed.
+type holding struct {
+	http.Handler
+	from             int64
+	arrived          atomic.Int64
+	reached, release chan struct{}
+}
+
+func newHolding(h http.Handler, from int64) *holding {
+	return &holding{Handler: h, from: from, reached: make(chan struct{}), release: make(chan struct{})}
+}
+
+func (h *holding) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if n := h.arrived.Add(1); n >= h.from {
+		if n == h.from {
+			close(h.reached)
+		}
+		<-h.release
+	}
+	h.Handler.ServeHTTP(w, req)
 }
 
 func TestAStoppedRunLeavesATruth(t *testing.T) {
-	r := newReceiver(t, 0)
-	srv := httptest.NewServer(r)
+	busy := newHolding(newReceiver(t, 0), 30)
+	srv := httptest.NewServer(busy)
 	defer srv.Close()
 	cfg := simulateConfig(t, srv.URL)
 	cfg.Rate = 1000
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { _, err := Simulate(ctx, cfg, Silent()); done <- err }()
-	for r.count() < 30 {
-		<-time.After(time.Millisecond)
+	select {
+	case <-busy.reached:
+	case err := <-done:
+		t.Fatalf("it was over too soon: %v", err)
 	}
 	cancel()
+	close(busy.release) // requests in flight are finished
 	if err := <-done; err == nil {
 		t.Fatal("a stopped run said nothing")
 	}

@@ -94,6 +94,7 @@ func (s *kafkaSource) Poll(ctx context.Context, topics []schemas.Topic, visit fu
 		count++
 		visit(judge.Record{
 			Topic: byName[rec.Topic], Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key, Value: rec.Value, Headers: headersOf(rec),
+			TimeMS: rec.Timestamp.UnixMilli(),
 		})
 		return nil
 	})

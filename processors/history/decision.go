@@ -158,7 +158,7 @@ func (w *window) endWait(s decision) {
 	case waitsForHole:
 		w.start(s.phase)
 		head := int64(p.held.head().order)
-		p.miss(gap{From: p.next, To: head - 1, Since: p.held.since()})
+		w.miss(p, gap{From: p.next, To: head - 1, Since: p.held.since()})
 		p.next = head
 	}
 }

@@ -136,6 +136,9 @@ func TestNoMoreChunksAreHeldThanMayBe(t *testing.T) {
 	if got, want := n.Gaps(), 20*500-100; got != want {
 		t.Errorf("%d gaps, want %d", got, want)
 	}
+	if got := n.TakeMissed(); got != 20*500-100 || n.TakeMissed() != 0 {
+		t.Errorf("%d gaps are counted, want %d once", got, 20*500-100)
+	}
 	if got := len(n.last().phases[0].gaps); got != gapsMax {
 		t.Errorf("%d gaps are remembered, want %d", got, gapsMax)
 	}

@@ -29,6 +29,8 @@ type Number struct {
 	fence  millis
 	fenced fenceKind
 
+	missed int64 // gaps of forgotten windows, until TakeMissed
+
 	farewell []schemas.Sync // of windows that were forgotten before TakeSync gave their end, because much time passed at once
 
 	pending   []Boundary // known, but without effect yet; by ReceivedAt
@@ -41,6 +43,7 @@ type Number struct {
 	next     pinned // it is in the record of the number while parts of it have left
 	changed  bool   // the record of the number on `state` is old
 	recorded bool   // the number has a record on `state`
+	retold   bool   // see Retold
 	journal  journal
 	staging  *staging              // between Restore and Restored
 	requests *requests             // nil: the desk requested nothing

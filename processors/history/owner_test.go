@@ -26,6 +26,7 @@ type owner struct {
 	log    map[Ref][]message // what can be read again
 	state  map[string][]byte
 	syncs  []schemas.Sync // told since they were looked at, the newest of each window
+	told   map[string]bool
 	now    time.Time
 	closed bool // the window of the last departure was closed before it
 	// parts, where it is set, lets chunks leave in parts.
@@ -44,7 +45,7 @@ func newOwner(t testing.TB, cfg Config) *owner {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	o := &owner{t: t, cfg: cfg, log: make(map[Ref][]message), state: make(map[string][]byte), now: epoch}
+	o := &owner{t: t, cfg: cfg, log: make(map[Ref][]message), state: make(map[string][]byte), told: make(map[string]bool), now: epoch}
 	o.n = NewNumber(&o.cfg, testIdentity)
 	return o
 }
@@ -121,6 +122,11 @@ func (o *owner) commit() {
 		if !ok {
 			break
 		}
+		value := string(s.AppendJSON(nil))
+		if o.told[value] {
+			o.t.Errorf("a sync is told twice: %s", value)
+		}
+		o.told[value] = true
 		i := slices.IndexFunc(o.syncs, func(told schemas.Sync) bool { return told.Window == s.Window })
 		if i < 0 {
 			o.syncs = append(o.syncs, s)

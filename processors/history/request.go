@@ -22,6 +22,7 @@ type requests struct {
 	History  *attempt `json:"history,omitempty"`
 
 	untold bool // the record on `syncs` is old
+	behind bool // the record on `syncs` is that of a window, so the same state has to follow it
 }
 
 // attempt is the newest attempt to request a sync type.
@@ -46,6 +47,7 @@ func (n *Number) Request(receivedAt time.Time, step *syncrequest.Record) {
 	t := min(millis(step.At), at(receivedAt))
 	onboardedAt := min(millis(step.OnboardedAt), at(receivedAt))
 	r := n.requests
+	before := r.copy()
 	switch {
 	case r == nil, n.asksAnew(r, step, t, onboardedAt):
 		r = &requests{Since: t, Waited: t}
@@ -68,7 +70,37 @@ func (n *Number) Request(receivedAt time.Time, step *syncrequest.Record) {
 		*of = &attempt{}
 	}
 	(*of).step(t, step)
-	n.retellRequests()
+	n.changed = true
+	if before != nil && n.answering(r) != nil {
+		before.Since = r.Since // the sync of a window does not show it
+	}
+	if before == nil || !r.equal(before) {
+		n.retellRequests()
+	}
+}
+
+// copy returns a copy that later steps do not change.
+func (r *requests) copy() *requests {
+	if r == nil {
+		return nil
+	}
+	c := *r
+	for _, a := range []**attempt{&c.Contacts, &c.History} {
+		if *a != nil {
+			of := **a
+			*a = &of
+		}
+	}
+	return &c
+}
+
+// equal reports whether two states of one request are the same. A step replaces an error as a whole.
+func (r *requests) equal(o *requests) bool {
+	a, b := *r, *o
+	a.Contacts, a.History, b.Contacts, b.History = nil, nil, nil, nil
+	a.untold, a.behind = b.untold, b.behind
+	same := func(a, b *attempt) bool { return a == b || a != nil && b != nil && *a == *b }
+	return a == b && same(r.Contacts, o.Contacts) && same(r.History, o.History)
 }
 
 // asksAnew reports whether a step belongs to a later onboarding than the known requests.

@@ -14,6 +14,7 @@ const gapsToldMax = 64
 // comes before the one that follows it. After its closing, TakeSync returns nothing more of a window before the last,
 // because the newest record is the state of the number's sync.
 func (n *Number) TakeSync() (schemas.Sync, bool) {
+	n.retold = false
 	if len(n.farewell) > 0 {
 		s := n.farewell[0]
 		n.farewell = slices.Delete(n.farewell, 0, 1)
@@ -26,6 +27,7 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 			w.untold = false
 			w.closedTold = w.closed
 			if pending {
+				n.requests.behind = !n.requests.untold
 				n.requests.untold = true
 			}
 			return n.sync(w), true
@@ -36,10 +38,17 @@ func (n *Number) TakeSync() (schemas.Sync, bool) {
 		}
 	}
 	if pending && n.requests.untold {
-		n.requests.untold = false
+		n.retold = n.requests.behind
+		n.requests.untold, n.requests.behind = false, false
 		return n.pendingSync(n.requests), true
 	}
 	return schemas.Sync{}, false
+}
+
+// Retold reports whether TakeSync returned the same state of a request before. It returns it again behind the sync of a
+// window.
+func (n *Number) Retold() bool {
+	return n.retold
 }
 
 // Retell makes TakeSync return the newest sync although nothing changed. It reports whether that was necessary.

@@ -25,6 +25,16 @@ func (n *Number) Gaps() (gaps int) {
 	return gaps
 }
 
+// TakeMissed returns the number of gaps since the previous call. A restored number begins with 0.
+func (n *Number) TakeMissed() (missed int64) {
+	missed, n.missed = n.missed, 0
+	for _, w := range n.windows {
+		missed += w.missed
+		w.missed = 0
+	}
+	return missed
+}
+
 // Running returns when the newest window opened, if it is still open.
 func (n *Number) Running() (openedAt time.Time, ok bool) {
 	if w := n.last(); w != nil && !w.ended && !n.Awaiting() {

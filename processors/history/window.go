@@ -51,6 +51,7 @@ type window struct {
 	left       int64
 	late       int64
 	lost       int64
+	missed     int64 // gaps since TakeMissed; not part of the record on `state`
 	duplicate  int64
 	messages   int64
 	duplicates int64 // messages
@@ -161,9 +162,15 @@ func (w *window) detectRestart(i int, h *held) {
 	for j := range w.phases {
 		// Only a phase that continued another begins above 1. So the orders below are missing.
 		if p := &w.phases[j]; p.started && p.begin > 1 {
-			p.miss(gap{From: 1, To: p.begin - 1, Since: h.at})
+			w.miss(p, gap{From: 1, To: p.begin - 1, Since: h.at})
 		}
 	}
+}
+
+// miss records a gap of a phase, and counts it.
+func (w *window) miss(p *phase, g gap) {
+	p.miss(g)
+	w.missed++
 }
 
 // fill removes an order from the gaps. If numbering runs through, the phase of a missing order is unknown, and so all
@@ -211,14 +218,14 @@ func (w *window) depart(i int, h held, late, lost bool) {
 	if order >= p.next {
 		passed := int64(p.number) < w.reach
 		if order > p.next && !(passed && w.numbering == numberingThrough) {
-			p.miss(gap{From: p.next, To: order - 1, Since: p.held.since()})
+			w.miss(p, gap{From: p.next, To: order - 1, Since: p.held.since()})
 		}
 		p.next = order + 1
 		missing = true
 	}
 	p.held.remove(h)
 	if lost && missing {
-		p.miss(gap{From: order, To: order, Since: h.at, Lost: true})
+		w.miss(p, gap{From: order, To: order, Since: h.at, Lost: true})
 	}
 	w.reach = max(w.reach, int64(p.number))
 }

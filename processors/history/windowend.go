@@ -93,6 +93,7 @@ func (n *Number) forgetOldest() {
 	if w.untold && !w.closedTold {
 		n.farewell = append(n.farewell, n.sync(w))
 	}
+	n.missed += w.missed
 	n.release(w)
 	n.windows[0] = nil
 	n.windows = n.windows[1:]

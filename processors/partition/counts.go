@@ -38,6 +38,7 @@ type Counts struct {
 	Duplicates  [kindCount]int64
 	DeadLetters map[schemas.Reason]int64
 	Deferred    [deferred.ReasonCount]int64
+	Gaps        int64 // of history syncs, without those of replays
 }
 
 func newCounts() Counts {
@@ -49,6 +50,7 @@ func (c *Counts) reset() {
 	clear(c.DeadLetters)
 	c.Duplicates = [kindCount]int64{}
 	c.Deferred = [deferred.ReasonCount]int64{}
+	c.Gaps = 0
 }
 
 // snapshot returns a copy that does not change.
@@ -71,6 +73,7 @@ func (c *Counts) add(o *Counts) {
 	for r, n := range o.DeadLetters {
 		c.DeadLetters[r] += n
 	}
+	c.Gaps += o.Gaps
 }
 
 // topicsMax is greater than every schemas.Topic.

@@ -256,7 +256,7 @@ func (p *Partition) declined(o *Origin, c *split.Change) {
 		moved.MayHaveSpace() // the errors are verbatim
 		p.history(inHand{origin: o}, moved, 0, n)
 	}
-	p.retell(n)
+	p.retell(o, n)
 }
 
 // removeSync writes the tombstone of a number's sync.

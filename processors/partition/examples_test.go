@@ -27,6 +27,7 @@ func exampleFixtures() map[string]string {
 		schemas.TypeContactRemoved: "contacts-remove", schemas.TypeEcho: "doc-echo-text", schemas.TypeMessage: "message-text",
 		schemas.TypeStatus: "status-recipient", schemas.TypeError: "value-errors-contact", schemas.TypeHandover: "handover-taken",
 		schemas.TypeAccount: "account-offboarded", schemas.TypeSync: "history-errors-chunk", schemas.TypeOther: "unknown-field",
+		schemas.TypeAsset: "stored",
 	}
 }
 
@@ -39,6 +40,9 @@ func exampleOf(t *testing.T, ceType string) record {
 // eventOf is the first event of a type, and of a kind where one is given, that comes of a golden webhook.
 func eventOf(t *testing.T, ceType, fixture, kind string) record {
 	t.Helper()
+	if ceType == schemas.TypeAsset {
+		return assetOf(eventOf(t, schemas.TypeMessage, "message-image", ""))
+	}
 	p := newPartition(t)
 	p.labels[0] = "coex.raw.bulk/0/0" // the topic with its default prefix, as outside of tests
 	p.webhook(string(fixtures.Named(fixture).Body))
@@ -55,6 +59,22 @@ func eventOf(t *testing.T, ceType, fixture, kind string) record {
 	}
 	t.Fatalf("no %s %s comes of %s", ceType, kind, fixture)
 	return record{}
+}
+
+// assetOf is an event of the media sink: the asset of a message is stored.
+func assetOf(message record) record {
+	const sum = "de7d1b721a1e0632b7cf04edf5032c8ecffa9f9a08492152b926f1a5a7e765d7"
+	at := time.UnixMilli(1772366403250).UTC()
+	asset := schemas.Asset{
+		WABAID: waba, PhoneNumberID: phone, DisplayPhoneNumber: "15550783881", EventID: message.headers[schemas.HeaderCEID], EventType: schemas.TypeMessage,
+		WAMID: message.headers[schemas.HeaderCESubject], Thread: "16505551234", MediaID: "24230790383178627", Type: "image",
+		MIMEType: "image/jpeg", DetectedType: "image/jpeg", State: schemas.AssetStored, SHA256: sum, Bytes: 78_214, Object: "media/sha256/de/" + sum,
+		ExpiresAt: time.UnixMilli(1772366400000).UTC().AddDate(0, 0, 7), At: at,
+	}
+	r := record{key: phone + "/" + asset.WAMID, value: asset.AppendJSON(nil), headers: maps.Clone(message.headers)}
+	r.headers[schemas.HeaderCEType], r.headers[schemas.HeaderCEID] = schemas.TypeAsset, schemas.AssetEventID(asset.EventID).Hex()
+	r.headers[schemas.HeaderCETime] = at.Format(time.RFC3339Nano)
+	return r
 }
 
 // indented is a JSON value as people read it, each line but the first behind prefix.

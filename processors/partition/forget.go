@@ -84,7 +84,7 @@ func (p *Partition) used(n *number) {
 // idle reports whether only the identity of a number and the number of its onboardings are remembered, and all of it
 // is written.
 func (n *number) idle() bool {
-	return !n.changed && !n.inHeldQueue && !n.scheduled && n.removing.IsZero() && !n.again && n.identityWritten && n.history.Idle() && n.media.Idle()
+	return !n.changed && !n.inHeldQueue && !n.scheduled && n.removing.IsZero() && n.againFor == "" && n.identityWritten && n.history.Idle() && n.media.Idle()
 }
 
 // roomFor returns the reason why a source cannot add another number of a business; empty: it can. If needed, it

@@ -25,7 +25,7 @@ func liveHeap() int {
 func TestInventedNumbersAreForgotten(t *testing.T) {
 	p := newPartition(t)
 	invent := func(from int) {
-		for i := from; i < from+60; i++ {
+		for i := from; i < from+25; i++ {
 			p.webhook(`{"object":"whatsapp_business_account","entry":[` + many(1000, func(k int) string {
 				return fmt.Sprintf(`{"id":"7%d","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"8%d"},"statuses":[{"id":"wamid.%d","status":"sent"}]}}]}`, i*1000+k, i*1000+k, i*1000+k)
 			}) + `]}`)
@@ -39,7 +39,7 @@ func TestInventedNumbersAreForgotten(t *testing.T) {
 	}
 	invent(0)
 	if got := p.core.Size().Numbers; got > 10_000 {
-		t.Errorf("%d of 60000 invented numbers are remembered", got)
+		t.Errorf("%d of 25000 invented numbers are remembered", got)
 	}
 	newest := map[string]bool{}
 	for _, r := range p.topics[schemas.TopicState] {
@@ -54,7 +54,7 @@ func TestInventedNumbersAreForgotten(t *testing.T) {
 		}
 	}
 	if numbers > 10_000 {
-		t.Errorf("%d of 60000 invented numbers are in state", numbers)
+		t.Errorf("%d of 25000 invented numbers are in state", numbers)
 	}
 }
 

@@ -32,6 +32,7 @@ type harness struct {
 	sources  map[int]string // of which they are, unless it is meta
 
 	topics  map[schemas.Topic][]record // committed
+	gaps    int64                      // counted in all transactions
 	pending []record
 	space   partition.Workspace
 
@@ -203,6 +204,7 @@ func (p *harness) setApart(o *partition.Origin, b *split.Body) {
 func (p *harness) commit() []record {
 	p.t.Helper()
 	p.core.Flush()
+	p.gaps += p.core.Counts().Gaps
 	got := p.pending
 	p.pending = nil
 	for _, r := range got {

@@ -128,6 +128,34 @@ func TestHoleIsGivenUpAfterTheGapTimeoutAndItsChunkLeavesLate(t *testing.T) {
 	}
 }
 
+// The counter rises once for each gap. A late chunk does not lower it, and neither a restart nor a replay raises it again.
+func TestEachGapIsCountedOnce(t *testing.T) {
+	p := newPartition(t)
+	gaps := func(want int64, when string) {
+		t.Helper()
+		if got := p.gaps; got != want {
+			t.Errorf("%d gaps are counted %s, want %d", got, when, want)
+		}
+	}
+	p.webhook(chunk(0, 1, 10, "m1"))
+	p.webhook(chunk(0, 3, 30, "m3"))
+	p.tick(historyOf(&p.cfg).GapTimeout + time.Minute)
+	gaps(1, "after the gap timeout")
+	p.webhook(chunk(0, 2, 20, "m2"))
+	p.webhook(chunk(0, 6, 60, "m6"))
+	p.tick(historyOf(&p.cfg).GapTimeout + time.Minute)
+	gaps(2, "after a filled and a second gap")
+	p.restart()
+	p.tick(time.Minute)
+	gaps(2, "after a restart")
+	for offset := range len(p.raw) {
+		p.again("r", offset, p.clock)
+	}
+	p.tick(historyOf(&p.cfg).GapTimeout + time.Minute)
+	p.endOfAgain("r", p.clock)
+	gaps(2, "after a replay")
+}
+
 func TestOffboardingOpensANewWindow(t *testing.T) {
 	p := newPartition(t)
 	p.webhook(chunk(0, 1, 100, "m1"))

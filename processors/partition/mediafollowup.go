@@ -13,15 +13,15 @@ import (
 )
 
 // mediaFollowUp is a message or echo that is, or may be, the media follow-up of a past message. In this form it
-// waits in `state` for its placeholder.
+// waits in `state` for its placeholder. Zero values are left out: readers of all versions take them as zero.
 type mediaFollowUp struct {
 	Key schemas.Hash
 	// Doubtful marks an echo that only looks like a follow-up: without a placeholder it is an echo.
-	Doubtful   bool
-	Echo       bool // from message_echoes[]
+	Doubtful   bool `json:",omitzero"`
+	Echo       bool `json:",omitzero"` // from message_echoes[]
 	Message    split.Message
 	Side       *people.Side `json:",omitempty"` // nil in records of earlier versions
-	Profiles   []byte       // of the Side
+	Profiles   []byte       `json:",omitzero"`  // of the Side
 	Display    []byte       `json:",omitempty"` // the business's number as in the webhook
 	Origin     []byte
 	Source     []byte `json:",omitempty"`

@@ -26,13 +26,15 @@ type number struct {
 
 	identityWritten bool // its identity is in `state`
 	// introduced: the partition of its id knows its WABA. moved: it has no WABA, and its sync continues under its
-	// WABA. removing: its sync up to that time has to be removed. again: its sync is emitted again unchanged.
-	introduced, moved, again bool
-	removing                 time.Time // zero: nothing has to be removed
-	named                    time.Time // receipt of the first live webhook that named it; see introduce
-	namedAnew                time.Time // receipt of the webhook that named it anew; see onboardings
-	namedAtOnce              time.Time // receipt of the account event that named it last; not in `state`
-	displayAt                time.Time // receipt of the webhook that its display number is from
+	// WABA. removing: its sync up to that time has to be removed. againFor: its sync is emitted again unchanged, because
+	// of the record with that label.
+	introduced, moved bool
+	againFor          string
+	removing          time.Time // zero: nothing has to be removed
+	named             time.Time // receipt of the first live webhook that named it; see introduce
+	namedAnew         time.Time // receipt of the webhook that named it anew; see onboardings
+	namedAtOnce       time.Time // receipt of the account event that named it last; not in `state`
+	displayAt         time.Time // receipt of the webhook that its display number is from
 
 	counted, countedLive bool // see business.count
 	countedPhone         string
@@ -238,9 +240,14 @@ func (p *Partition) flushNumber(n *number) {
 		p.removeSync(n)
 		n.removing = time.Time{}
 	}
+	if missed := n.history.TakeMissed(); p.outer == nil && n.replay == "" && !n.moved { // a replay repeats gaps that were counted
+		p.counts.Gaps += missed
+	}
+	var before schemas.Hash
 	for {
 		s, ok := n.history.TakeSync()
 		if !ok {
+			n.againFor = ""
 			return
 		}
 		if n.moved {
@@ -248,12 +255,16 @@ func (p *Partition) flushNumber(n *number) {
 		}
 		e := event{topic: schemas.TopicSyncs, ceType: schemas.TypeSync, source: n.source, time: timeOf(&s), subject: []byte(n.id.PhoneNumberID)}
 		value := p.value(&s, 1024)
-		// The id is a function of the emitted state. So a repeated transaction emits the same id.
+		// The id is a function of the emitted state. If the same state leaves again, its id is also one of the record that is
+		// the cause, or of the state in between. So a repeated transaction emits the same id.
 		e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value)
-		if n.again {
-			n.again = false
-			e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved))
+		if n.againFor != "" {
+			e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value, []byte(schemas.ReroutedMoved), []byte(n.againFor))
 		}
+		if n.history.Retold() {
+			e.id, p.scratch = schemas.HashParts(p.scratch, []byte(schemas.TypeSync), []byte(n.key), value, before.AppendHex(nil))
+		}
+		before = e.id
 		p.emit(&e, p.arena.copy(n.id.PhoneNumberID), value, n.ofReplay()...)
 	}
 }
@@ -283,9 +294,11 @@ func (n *number) ofReplay() []Header {
 	return []Header{{schemas.HeaderReplay, []byte(n.replay)}}
 }
 
-// retell makes the sync of a number be emitted again, even if nothing changed.
-func (p *Partition) retell(n *number) {
-	n.again = n.history.Retell()
+// retell makes the sync of a number be emitted again because of a record, even if nothing changed.
+func (p *Partition) retell(o *Origin, n *number) {
+	if n.history.Retell() {
+		n.againFor = string(o.Label)
+	}
 }
 
 // timeOf returns the time of a sync's state.

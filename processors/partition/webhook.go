@@ -204,7 +204,7 @@ func (p *Partition) change(h inHand, c *split.Change, at *progress) (reason sche
 	p.concerns(h.origin, n)
 	if at.item == 0 {
 		if h.origin.Moved {
-			defer p.retell(n)
+			defer p.retell(h.origin, n)
 		}
 		if len(c.History)+len(c.Messages)+len(c.Echoes)+len(c.StateSync) > 0 {
 			p.connected(h.origin, n)

@@ -12,10 +12,10 @@ import (
 
 // Side is the other side of an item.
 type Side struct {
-	Direction string
-	Thread    string // empty if nobody is named
-	GroupID   string `json:",omitempty"`
-	Contact   schemas.Contact
+	Direction string          `json:",omitzero"`
+	Thread    string          `json:",omitzero"` // empty if nobody is named
+	GroupID   string          `json:",omitempty"`
+	Contact   schemas.Contact `json:",omitzero"`
 	// Profiles are the entries of contacts[] about the contact, as a JSON array of their own; nil: none.
 	Profiles []byte `json:"-"`
 }

@@ -202,18 +202,23 @@ const (
 
 // Message is a message, echo or status.
 type Message struct {
-	Raw                          []byte // the object verbatim
-	ID, From, To, Type           []byte
-	FromUserID, ToUserID         []byte
-	RecipientID, RecipientUserID []byte // statuses
-	Timestamp                    int64  // Unix seconds (smaller units are divided), 0 when absent, negative or not a number
-	Status                       []byte // history_context.status; for statuses, status
-	FromMe                       FromMe
-	Index                        int32  `json:"-"` // position in its array: see Place.AppendPath
-	OriginalID                   []byte // revoke.original_message_id, else edit.original_message_id
-	Edit                         []byte // edit verbatim, if it is an object
-	HasErrors                    bool   // errors is an array or an object that is not empty
-	HasContent                   bool   // with errors: the property that Type names is there and not null
+	Raw             []byte // the object verbatim
+	ID              []byte `json:",omitzero"`
+	From            []byte `json:",omitzero"`
+	To              []byte `json:",omitzero"`
+	Type            []byte `json:",omitzero"`
+	FromUserID      []byte `json:",omitzero"`
+	ToUserID        []byte `json:",omitzero"`
+	RecipientID     []byte `json:",omitzero"` // statuses
+	RecipientUserID []byte `json:",omitzero"` // statuses
+	Timestamp       int64  // Unix seconds (smaller units are divided), 0 when absent, negative or not a number
+	Status          []byte `json:",omitzero"` // history_context.status; for statuses, status
+	FromMe          FromMe `json:",omitzero"`
+	Index           int32  `json:"-"`         // position in its array: see Place.AppendPath
+	OriginalID      []byte `json:",omitzero"` // revoke.original_message_id, else edit.original_message_id
+	Edit            []byte `json:",omitzero"` // edit verbatim, if it is an object
+	HasErrors       bool   `json:",omitzero"` // errors is an array or an object that is not empty
+	HasContent      bool   `json:",omitzero"` // with errors: the property that Type names is there and not null
 	// Names are ids that only few messages have; nil in the others.
 	Names *Names `json:",omitempty"`
 }

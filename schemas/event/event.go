@@ -21,6 +21,7 @@ type Event struct {
 	Account *schemas.Account
 	Sync    *schemas.Sync
 	Other   *schemas.Other
+	Asset   *schemas.Asset
 }
 
 // Tombstone reports whether the record removed its key.
@@ -86,6 +87,8 @@ func Value(ceType string, value []byte) (Event, error) {
 		e.Sync = s.sync()
 	case schemas.TypeOther:
 		e.Other = s.other()
+	case schemas.TypeAsset:
+		e.Asset = s.asset()
 	default:
 		return e, fmt.Errorf("events of type %.64q: %w", ceType, ErrType)
 	}
@@ -119,6 +122,8 @@ func TypeOf(topic schemas.Topic) string {
 		return schemas.TypeSync
 	case schemas.TopicOther:
 		return schemas.TypeOther
+	case schemas.TopicAssets:
+		return schemas.TypeAsset
 	}
 	return ""
 }
@@ -142,6 +147,8 @@ func topicOf(ceType string) (schemas.Topic, bool) {
 		return schemas.TopicSyncs, true
 	case schemas.TypeOther:
 		return schemas.TopicOther, true
+	case schemas.TypeAsset:
+		return schemas.TopicAssets, true
 	}
 	return 0, false
 }

@@ -141,6 +141,8 @@ func agree(t testing.TB, ceType string, e *event.Event) {
 		got, want = e.Sync, new(schemas.Sync)
 	case e.Other != nil:
 		got, want = e.Other, new(schemas.Other)
+	case e.Asset != nil:
+		got, want = e.Asset, new(schemas.Asset)
 	default:
 		t.Fatalf("%s: nothing was read", ceType)
 	}

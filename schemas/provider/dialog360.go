@@ -11,8 +11,8 @@ var dialog360 = Provider{
 	Verification: hub,
 	Words:        Words{History: []Word{{"event", "history"}}},
 	Envelope:     Envelope{Wrapped: &Wrapped{Field: "event", Value: "data", WABA: "id"}},
-	// The key belongs to the number. The body is Meta's; the answer is not documented beyond its status.
-	// [360dialog: API reference, Coexistence]
+	// The key belongs to the number, so a request names no number. Its reference documents an object as optional body, without properties: the
+	// body is Meta's, as for its other calls. The answer is not documented beyond its status. [360dialog: API reference, Coexistence]
 	Sync: &SyncAPI{
 		Address: "https://waba-v2.360dialog.io", Path: "/synchronization", Header: "D360-API-KEY",
 		Contacts: "smb_app_state_sync", History: "history", PerNumber: true,

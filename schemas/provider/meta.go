@@ -11,6 +11,6 @@ var meta = Provider{
 	Sync: &SyncAPI{
 		Address: "https://graph.facebook.com/v24.0", Path: "/{phone_number_id}/smb_app_data",
 		Header: "Authorization", Prefix: "Bearer ",
-		Contacts: "smb_app_state_sync", History: "history", RequestID: true, Reads: true,
+		Contacts: "smb_app_state_sync", History: "history", RequestID: true, Reads: true, Media: true,
 	},
 }

@@ -15,6 +15,8 @@ type SyncAPI struct {
 	// Reads: the API has the fields of a number, the numbers of a WABA and the subscriptions. Otherwise a preflight cannot
 	// check them.
 	Reads bool
+	// Media: an asset is looked up by its id, and downloaded from the URL of the answer with the same credential.
+	Media bool
 	// PerNumber: a credential belongs to a number. Otherwise it belongs to a WABA.
 	PerNumber bool
 }

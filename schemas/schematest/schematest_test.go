@@ -56,6 +56,8 @@ func samples() map[string]sample {
 		schemas.TypeAccount: (&schemas.Account{WABAID: "1", EntryID: "9", Event: "PARTNER_REMOVED", Time: at.Unix(),
 			Original: json.RawMessage(`{"event":"PARTNER_REMOVED"}`)}).AppendJSON(nil),
 		schemas.TypeOther: (&schemas.Other{WABAID: "1", Field: "flows", Original: json.RawMessage(`{"field":"flows"}`)}).AppendJSON(nil),
+		schemas.TypeAsset: (&schemas.Asset{WABAID: "1", PhoneNumberID: "2", EventID: "e", EventType: schemas.TypeMessage, MediaID: "3", Type: "image",
+			State: schemas.AssetMissing, Reason: schemas.AssetExpired, ExpiresAt: at, At: at}).AppendJSON(nil),
 		schemas.TypeSync: (&schemas.Sync{WABAID: "1", PhoneNumberID: "2", Window: 1, State: schemas.SyncDone, EndReason: schemas.SyncEndQuiet,
 			OrderKnown: true, Phases: []schemas.SyncPhase{{Next: 4, Left: 3, Gaps: []schemas.SyncGap{{From: 2, To: 2, Since: at, GivenUp: true}}}},
 			Progress: 100, Chunks: 3, OpenedAt: at, LastAt: at, EndedAt: &at}).AppendJSON(nil),

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // ErrBlocked says that a chain is not continued until somebody acts.
@@ -36,13 +35,13 @@ type chain struct {
 	known   bool // next is what the bucket says
 	done    bool // the snapshot is complete
 	pace    pace
-	end     int64     // of the log, -1: not told yet
-	short   time.Time // since when the log is shorter than the chain
-	markers time.Time // since when records that are none (ends of transactions) wait for the next object
-	served  time.Time // when a worker had it last
-	retry   time.Time // not before
-	waits   *backoff.ExponentialBackOff
-	err     error // of the last attempt
+	end     int64       // of the log, -1: not told yet
+	short   time.Time   // since when the log is shorter than the chain
+	markers time.Time   // since when records that are none (ends of transactions) wait for the next object
+	served  time.Time   // when a worker had it last
+	retry   time.Time   // not before
+	waits   sinks.Retry // since the first of the failures in a row
+	err     error       // of the last attempt
 }
 
 // hintEvery is how many objects come between two hints.
@@ -77,18 +76,6 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 	return c.writeObject(ctx, b, end)
 }
 
-// cut is the error of a log that is shorter than it was, unless it is another log: of a topic that was deleted and created again.
-func (c *chain) cut(ctx context.Context, end int64) error {
-	if _, err := c.s.deps.Log.Partitions(ctx); err != nil { // asks for the ids, too
-		return err
-	}
-	if c.s.deps.Log.ID(c.topic) != c.id.Log {
-		return nil // the next step begins its chain
-	}
-	c.forget()
-	return fmt.Errorf("%w: %s ends at %d and is archived up to %d: the log was cut, and new records may stand where others stood", ErrBlocked, c.s.name(c), end, c.next)
-}
-
 // forget makes the next step ask the bucket.
 func (c *chain) forget() {
 	c.s.mu.Lock()
@@ -112,6 +99,9 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 		return blocking(err)
 	}
 	c.next, c.as = next.First, next.Encoding
+	if err := c.wholeAgain(ctx, h != nil); err != nil {
+		return err
+	}
 	oldest, err := c.oldest(ctx)
 	if err != nil {
 		return err
@@ -123,7 +113,7 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 		c.pace.perOffset = float64(size) / float64(h.Next-h.First)
 	}
 	c.known, c.done = true, h != nil && h.Complete
-	if c.pace.see(c.end, now); !oldest.IsZero() {
+	if c.see(c.end, now); !oldest.IsZero() {
 		c.pace.waitedSince(oldest, now)
 	}
 	return nil

@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/schemas"
+	sink "github.com/coexstream/coexstream/sinks/archive"
 )
 
 // oddLog changes what a log answers to a fetch.
@@ -103,6 +105,69 @@ func TestAChainContinuesInANewFolderAfterItsFolderIsRenamed(t *testing.T) {
 	if records := chains(t, bucket, at.topic)[objectAt(log, at, 0).Chain]; len(records) != 30 {
 		t.Errorf("%d records, want 30", len(records))
 	}
+}
+
+// A log that was shorter than its chain, and has the archived records again, is continued when it is looked at again. One that has grown with
+// other records is not.
+func TestALogThatIsWholeAgainIsContinued(t *testing.T) {
+	for _, another := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) { wholeAgain(t, another) })
+	}
+}
+
+func wholeAgain(t *testing.T, another bool) {
+	at := place{schemas.TopicRawLive, 0}
+	log, bucket := newLog(1, at.topic), newMemory()
+	log.fill(rand.New(rand.NewPCG(1, 1)), 20, time.Now())
+	c := config(at.topic)
+	s := newSink(t, c, log, bucket)
+	stop := started(t, s)
+	time.Sleep(c.Rotation + time.Minute)
+	synctest.Wait()
+	if !archived(t, bucket, log) {
+		t.Fatal("the log is not archived")
+	}
+	ends := func(by int64) {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		log.ends[at] += by
+	}
+	ends(-10)
+	for range 5 { // it stays blocked as long as the log is short, also right after it was looked at
+		time.Sleep(c.CutPatience + c.BlockedRetry/2)
+		synctest.Wait()
+		if err := s.Ready(); !errors.Is(err, sink.ErrBlocked) {
+			t.Fatalf("a log that was cut: %v", err)
+		}
+	}
+	ends(10)
+	last := log.records[at][len(log.records[at])-1]
+	if another {
+		value := []byte("stands where the last one stood")
+		log.mu.Lock()
+		log.records[at][len(log.records[at])-1] = &kgo.Record{Topic: last.Topic, Offset: last.Offset, Timestamp: last.Timestamp, Key: last.Key, Value: value}
+		log.mu.Unlock()
+		for range 3 {
+			time.Sleep(c.BlockedRetry + 2*c.Poll)
+			synctest.Wait()
+			if err := s.Ready(); !errors.Is(err, sink.ErrBlocked) {
+				t.Fatalf("the end of a log that was cut has other records: %v", err)
+			}
+		}
+		log.mu.Lock()
+		log.records[at][len(log.records[at])-1] = last
+		log.mu.Unlock()
+	}
+	time.Sleep(c.BlockedRetry + 2*c.Poll)
+	synctest.Wait()
+	if err := s.Ready(); err != nil {
+		t.Errorf("the log is whole again: %v", err)
+	}
+	log.fill(rand.New(rand.NewPCG(2, 1)), 20, time.Now())
+	time.Sleep(c.Rotation + time.Minute)
+	synctest.Wait()
+	stop()
+	log.holds(t, bucket)
 }
 
 // The end of a transaction stands before the record that waits.

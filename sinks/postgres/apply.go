@@ -111,13 +111,6 @@ func (st *Store) transact(ctx context.Context, b *sinks.Batch, parts []part, isN
 func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 	batch := &pgx.Batch{}
 	batch.Queue("SELECT pg_advisory_xact_lock($1, $2)", st.lock, b.Partition)
-	batch.Queue(newestErasure).QueryRow(func(row pgx.Row) error {
-		var version int64
-		if err := row.Scan(&version); err != nil || version == b.Erasures {
-			return err
-		}
-		return sinks.ErrErased
-	})
 	for _, a := range b.Advances {
 		query := "UPDATE positions SET next = $3, at = $4, log = $5 WHERE topic = $1 AND partition = $2 AND next = $6"
 		args := []any{a.Topic.String(), b.Partition, a.To.Next, a.To.At.Round(time.Microsecond), a.To.Log[:], a.From}
@@ -131,6 +124,14 @@ func (st *Store) advance(ctx context.Context, tx pgx.Tx, b *sinks.Batch) error {
 			return nil
 		})
 	}
+	// Behind the positions: an erasure locks their table, so the first batch of a partition comes before or after it.
+	batch.Queue(newestErasure).QueryRow(func(row pgx.Row) error {
+		var version int64
+		if err := row.Scan(&version); err != nil || version == b.Erasures {
+			return err
+		}
+		return sinks.ErrErased
+	})
 	return tx.SendBatch(ctx, batch).Close()
 }
 

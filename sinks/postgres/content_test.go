@@ -55,7 +55,7 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 	})
 	var what string
 	var v merge.Version
-	each("SELECT phone_number_id, wamid, what, event_id, text, original FROM versions", []any{&key.Number, &key.WAMID, &what, &v.EventID, &v.Text, &v.Original}, func() {
+	each("SELECT phone_number_id, wamid, what, event_id, text, original, person FROM versions", []any{&key.Number, &key.WAMID, &what, &v.EventID, &v.Text, &v.Original, &v.Person}, func() {
 		switch m := message(key); what {
 		case "edit":
 			m.Edit = v
@@ -68,8 +68,8 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 		}
 	})
 	var p merge.Participant
-	each("SELECT phone_number_id, wamid, participant, status, "+unix("sent_at")+", "+unix("delivered_at")+", "+unix("read_at")+", "+unix("played_at")+", failed_event_id, failed_original FROM receipts",
-		[]any{&p.Number, &p.WAMID, &p.ID, &p.Receipt.Status, &p.Receipt.SentAt, &p.Receipt.DeliveredAt, &p.Receipt.ReadAt, &p.Receipt.PlayedAt, &p.Receipt.Failed.EventID, &p.Receipt.Failed.Original}, func() {
+	each("SELECT phone_number_id, wamid, participant, status, "+unix("sent_at")+", "+unix("delivered_at")+", "+unix("read_at")+", "+unix("played_at")+", failed_event_id, failed_original, person FROM receipts",
+		[]any{&p.Number, &p.WAMID, &p.ID, &p.Receipt.Status, &p.Receipt.SentAt, &p.Receipt.DeliveredAt, &p.Receipt.ReadAt, &p.Receipt.PlayedAt, &p.Receipt.Failed.EventID, &p.Receipt.Failed.Original, &p.Receipt.Person}, func() {
 			if p.ID == "" {
 				message(p.MessageKey).Receipt = p.Receipt
 				return
@@ -78,7 +78,7 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 			c.Rows.Participants[p.ParticipantKey] = &one
 		})
 	var reaction merge.Reaction
-	each("SELECT phone_number_id, wamid, sender, emoji, event_id, original FROM reactions", []any{&reaction.Number, &reaction.WAMID, &reaction.Sender, &reaction.Emoji.Text, &reaction.Emoji.EventID, &reaction.Emoji.Original}, func() {
+	each("SELECT phone_number_id, wamid, sender, emoji, event_id, original, person FROM reactions", []any{&reaction.Number, &reaction.WAMID, &reaction.Sender, &reaction.Emoji.Text, &reaction.Emoji.EventID, &reaction.Emoji.Original, &reaction.Emoji.Person}, func() {
 		one := reaction
 		c.Rows.Reactions[one.ReactionKey] = &one
 	})
@@ -104,7 +104,7 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 		c.Rows.Syncs[one.SyncKey] = &one
 	})
 	var note merge.Note
-	each("SELECT event_id, kind, original FROM notes", []any{&note.ID, &note.Kind, &note.Original}, func() {
+	each("SELECT event_id, kind, original, person FROM notes", []any{&note.ID, &note.Kind, &note.Original, &note.Person}, func() {
 		one := note
 		c.Rows.Notes[one.ID] = &one
 	})

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/coexstream/coexstream/schemas"
-	"github.com/coexstream/coexstream/schemas/event"
 	"github.com/coexstream/coexstream/sinks/merge"
 )
 
@@ -69,15 +66,44 @@ func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (d
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", int32(lockOf(schema)), erasureLock); err != nil {
 		return nil, err
 	}
-	if err := lockAll(ctx, tx, schema); err != nil {
-		return nil, err
+	if !rehearsal {
+		if err := lockAll(ctx, tx, schema); err != nil {
+			return nil, err
+		}
 	}
 	e := erasing{ctx: ctx, tx: tx}
-	done, err = e.erase(p)
-	if err != nil || rehearsal {
-		return done, err
+	if done, err = e.erase(p); err != nil {
+		return nil, err
 	}
-	return done, tx.Commit(ctx)
+	if !rehearsal {
+		if err := tx.Commit(ctx); err != nil {
+			return nil, err
+		}
+	}
+	// The search takes long. Sinks wait for the transaction of an erasure, and not for this.
+	done.Mentions, err = mentions(ctx, conn, idsOf(spellings(done.IDs)))
+	return done, err
+}
+
+// mentions counts the rows that hold one of the ids.
+func mentions(ctx context.Context, conn *pgx.Conn, ids []string) (all []RemovedRow, err error) {
+	for _, look := range []struct{ table, query string }{
+		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
+		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
+		{"receipts", "SELECT count(*) FROM receipts WHERE strpos(failed_original, $1) > 0"},
+		{"reactions", "SELECT count(*) FROM reactions WHERE strpos(original, $1) > 0"},
+		{"notes", "SELECT count(*) FROM notes WHERE strpos(original, $1) > 0"},
+		{"letters", "SELECT count(*) FROM letters WHERE position(convert_to($1, 'UTF8') IN COALESCE(value, '')) > 0"},
+	} {
+		for _, id := range ids {
+			var n int64
+			if err := conn.QueryRow(ctx, look.query, id).Scan(&n); err != nil {
+				return nil, fmt.Errorf("count the rows of %s that mention the person: %w", look.table, err)
+			}
+			all = count(all, look.table, n)
+		}
+	}
+	return all, nil
 }
 
 type erasing struct {
@@ -93,51 +119,45 @@ CREATE TEMPORARY TABLE gone (phone_number_id text COLLATE "C", wamid text COLLAT
 func (e *erasing) erase(p Person) (*Erased, error) {
 	e.exec(erasingTables)
 	done := &Erased{IDs: e.ids(p)}
-	for _, id := range done.IDs {
+	all := spellings(done.IDs)
+	for _, id := range all {
 		e.exec("INSERT INTO person VALUES ($1, $2, $3)", id.Number, id.ID, merge.ChatOf(id.ID))
 	}
 	e.exec("ANALYZE person")
+	e.complete(all)
 	e.exec(`INSERT INTO gone SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id AND p.chat = m.chat
 UNION SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id
-WHERE m.group_id <> '' AND (m.wa_id = p.id OR m.user_id = p.id) AND m.direction = 'inbound'`)
-	for _, key := range append(e.named(done.IDs), e.waiting(done.IDs)...) {
+WHERE m.wa_id = p.id OR m.user_id = p.id OR m.group_id <> '' AND m.direction = 'inbound' AND m.sender = p.id
+UNION SELECT v.phone_number_id, v.wamid, '' FROM versions v JOIN person p ON p.phone_number_id = v.phone_number_id AND p.chat = v.person
+UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.phone_number_id = r.phone_number_id AND p.chat = r.person WHERE r.participant = ''`)
+	for _, key := range e.named(all) {
 		e.exec("INSERT INTO gone VALUES ($1, $2, '')", key.Number, key.WAMID)
 	}
 	e.exec("CREATE INDEX ON gone (phone_number_id, wamid)")
 	e.exec("ANALYZE gone")
 	of := " t USING gone g WHERE t.phone_number_id = g.phone_number_id AND t.wamid = g.wamid"
-	ofPerson := func(column string) string {
-		return " t USING person p WHERE t.phone_number_id = p.phone_number_id AND t." + column + " = p.id"
+	ofPerson := func(column, same string) string {
+		return " t USING person p WHERE t.phone_number_id = p.phone_number_id AND t." + column + " = p." + same
 	}
 	for _, step := range []struct{ table, query string }{
 		{"messages", "DELETE FROM messages" + of},
 		{"versions", "DELETE FROM versions" + of},
 		{"receipts", "DELETE FROM receipts" + of},
-		{"receipts", "DELETE FROM receipts" + ofPerson("participant")},
+		{"receipts", "DELETE FROM receipts" + ofPerson("person", "chat")},
+		{"receipts", "DELETE FROM receipts" + ofPerson("participant", "id")},
 		{"reactions", "DELETE FROM reactions" + of},
-		{"reactions", "DELETE FROM reactions" + ofPerson("sender")},
-		{"notes", "DELETE FROM notes t USING person p WHERE t.phone_number_id = p.phone_number_id AND (t.thread = p.id OR t.thread = p.chat)"},
-		{"contacts", "DELETE FROM contacts" + ofPerson("id")},
-		{"threads", "DELETE FROM threads t USING person p WHERE t.phone_number_id = p.phone_number_id AND t.chat = p.chat"},
+		{"reactions", "DELETE FROM reactions" + ofPerson("person", "chat")},
+		{"reactions", "DELETE FROM reactions" + ofPerson("sender", "id")},
+		{"notes", "DELETE FROM notes" + ofPerson("person", "chat")},
+		{"notes", "DELETE FROM notes" + ofPerson("thread", "id")},
+		{"contacts", "DELETE FROM contacts" + ofPerson("id", "id")},
+		{"threads", "DELETE FROM threads" + ofPerson("chat", "chat")},
 	} {
 		done.Removed = count(done.Removed, step.table, e.exec(step.query))
 	}
+	done.Removed = count(done.Removed, "letters", e.letters(all))
 	e.groups()
 	e.remember(p, done.IDs)
-	for _, look := range []struct{ table, query string }{
-		{"messages", "SELECT count(*) FROM messages WHERE strpos(original, $1) > 0"},
-		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
-		{"receipts", "SELECT count(*) FROM receipts WHERE strpos(failed_original, $1) > 0"},
-		{"reactions", "SELECT count(*) FROM reactions WHERE strpos(original, $1) > 0"},
-		{"notes", "SELECT count(*) FROM notes WHERE strpos(original, $1) > 0"},
-		{"letters", "SELECT count(*) FROM letters WHERE position(convert_to($1, 'UTF8') IN COALESCE(value, '')) > 0"},
-	} {
-		for _, id := range idsOf(done.IDs) {
-			var n int64
-			e.scan(&n, look.query, id)
-			done.Mentions = count(done.Mentions, look.table, n)
-		}
-	}
 	return done, e.err
 }
 
@@ -169,85 +189,31 @@ func (e *erasing) exec(query string, args ...any) int64 {
 	return done.RowsAffected()
 }
 
-func (e *erasing) scan(into any, query string, args ...any) {
-	if e.err == nil {
-		e.err = e.tx.QueryRow(e.ctx, query, args...).Scan(into)
-	}
-}
-
 func (e *erasing) keys(query string, args ...any) (all []merge.MessageKey) {
-	if e.err != nil {
-		return nil
-	}
-	rows, _ := e.tx.Query(e.ctx, query, args...)
-	all, e.err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (key merge.MessageKey, err error) {
-		err = row.Scan(&key.Number, &key.WAMID)
-		return key, err
+	e.rows(query, args, func(row pgx.CollectableRow) error {
+		var key merge.MessageKey
+		err := row.Scan(&key.Number, &key.WAMID)
+		all = append(all, key)
+		return err
 	})
 	return all
 }
 
-// ids returns the ids of the person at each number: the given one, its spellings, and the ids linked to one of them.
-func (e *erasing) ids(p Person) (all []PersonID) {
-	add := func(number, id string) {
-		if one := (PersonID{number, id}); id != "" && !slices.Contains(all, one) {
-			all = append(all, one)
+// rows calls take for each row.
+func (e *erasing) rows(query string, args []any, take func(pgx.CollectableRow) error) {
+	if e.err != nil {
+		return
+	}
+	rows, _ := e.tx.Query(e.ctx, query, args...)
+	for rows.Next() {
+		if e.err = take(rows); e.err != nil {
+			break
 		}
 	}
-	numbers := e.keys("SELECT phone_number_id, '' FROM numbers WHERE phone_number_id = $1 OR $1 = '' ORDER BY 1", p.Number)
-	if len(numbers) == 0 && p.Number != "" && e.err == nil {
-		e.err = fmt.Errorf("no business number has the phone_number_id %q", p.Number)
+	rows.Close()
+	if e.err == nil {
+		e.err = rows.Err()
 	}
-	for _, n := range numbers {
-		add(n.Number, p.ID)
-	}
-	for i := 0; i < len(all) && e.err == nil; i++ { // those that are found are looked at, too
-		number, id := all[i].Number, all[i].ID
-		for _, found := range e.keys(`SELECT id, linked_id FROM contacts WHERE phone_number_id = $1 AND (id = $2 OR chat = $3 OR linked_id = $2)`, number, id, merge.ChatOf(id)) {
-			add(number, found.Number)
-			add(number, found.WAMID)
-		}
-	}
-	return all
-}
-
-// named are messages whose wamid holds an id of the person: those that were sent through the API have no row that says so.
-func (e *erasing) named(ids []PersonID) (all []merge.MessageKey) {
-	for _, p := range ids {
-		// The id begins at a boundary of base64, behind three bytes, of which the last is its length.
-		head := base64.StdEncoding.EncodeToString(append([]byte{0x1c, 0x18, byte(len(p.ID))}, p.ID[:len(p.ID)/3*3]...))
-		for _, table := range []string{"receipts", "versions", "reactions"} {
-			for _, key := range e.keys("SELECT DISTINCT phone_number_id, wamid FROM "+table+" WHERE phone_number_id = $1 AND starts_with(wamid, $2)", p.Number, "wamid."+head) {
-				if w, ok := schemas.ParseWAMID([]byte(key.WAMID)); ok && string(w.User()) == p.ID {
-					all = append(all, key)
-				}
-			}
-		}
-	}
-	return all
-}
-
-// waiting are messages that are not there, of which an edit, a revoke, an asset, a reaction or a failure names the person as its sender or recipient.
-func (e *erasing) waiting(ids []PersonID) (all []merge.MessageKey) {
-	for _, p := range ids {
-		for table, column := range map[string]string{"versions": "original", "reactions": "original", "receipts": "failed_original"} {
-			if e.err != nil {
-				return nil
-			}
-			rows, _ := e.tx.Query(e.ctx, fmt.Sprintf(`SELECT t.wamid, t.%[2]s FROM %[1]s t WHERE t.phone_number_id = $1 AND strpos(t.%[2]s, $2) > 0
-AND NOT EXISTS (SELECT FROM messages m WHERE m.phone_number_id = t.phone_number_id AND m.wamid = t.wamid)`, table, column), p.Number, p.ID)
-			var wamid, original string
-			_, e.err = pgx.ForEachRow(rows, []any{&wamid, &original}, func() error {
-				for _, name := range [...]string{"from", "to", "recipient_id"} {
-					if who := event.String(event.Member([]byte(original), name)); who != "" && merge.ChatOf(who) == merge.ChatOf(p.ID) {
-						all = append(all, merge.MessageKey{Number: p.Number, WAMID: wamid})
-					}
-				}
-				return nil
-			})
-		}
-	}
-	return all
 }
 
 // groups works out the groups that lost messages.

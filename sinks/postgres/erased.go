@@ -34,7 +34,8 @@ func (st *Store) readErasures(ctx context.Context) error {
 	return err
 }
 
-// remember keeps the people of an erasure, so that their events do not bring them back.
+// remember keeps the people of an erasure, so that their events do not bring them back. The version comes of the clock: after somebody deleted the newest
+// rows, the next one must not have the version of theirs.
 func (e *erasing) remember(p Person, ids []PersonID) {
 	people := make([][]byte, 0, len(ids)+1)
 	add := func(number, id string) {
@@ -48,6 +49,6 @@ func (e *erasing) remember(p Person, ids []PersonID) {
 		add(id.Number, id.ID)
 	}
 	e.exec(`INSERT INTO erased (person, erased_at, version)
-SELECT DISTINCT p, (SELECT clock_timestamp()), (SELECT COALESCE(max(version), 0) + 1 FROM erased) FROM unnest($1::bytea[]) AS n (p)
+SELECT DISTINCT p, (SELECT clock_timestamp()), (SELECT GREATEST(COALESCE(max(version), 0) + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) FROM erased) FROM unnest($1::bytea[]) AS n (p)
 ON CONFLICT (person) DO UPDATE SET erased_at = excluded.erased_at, version = excluded.version`, people)
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -134,5 +135,95 @@ func TestARebuildForgetsWhoWasErased(t *testing.T) {
 	replaced(t, url, func(target sinktest.Target) { follow(t, target, w) })
 	if left := about(t, url, "contact n1.0 491701", `thread n1.0 "491701"`, "contact n2.0 491701", `thread n2.0 "491701"`); len(left) > 0 {
 		t.Errorf("left are %v", left)
+	}
+}
+
+// A partition without a position has no lock that an erasure could take. Its first batch, made before the erasure, must not write the person behind it.
+func TestTheFirstBatchOfAPartitionDoesNotPassAnErasure(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	st := opened(t, url)
+	conn := connected(t, url)
+	if _, err := conn.Exec(t.Context(), "INSERT INTO numbers VALUES ('2', '', '', '', '', '', '')"); err != nil {
+		t.Fatal(err)
+	}
+	// Afterwards the statements of the connection are prepared: to prepare them needs the lock, too.
+	other := batchOf(t, -1, 1)
+	other.Partition = 1
+	if err := st.Apply(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	// The batch waits with its first position, behind the comparison of the erasures if that comes first.
+	if _, err := conn.Exec(t.Context(), "BEGIN; LOCK TABLE positions IN SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	watch := connected(t, url)
+	waiting := func(n int) func() bool {
+		return func() (ok bool) {
+			if err := watch.QueryRow(t.Context(), "SELECT count(*) >= $1 FROM pg_locks WHERE NOT granted AND relation = 'positions'::regclass", n).Scan(&ok); err != nil {
+				t.Error(err)
+			}
+			return ok
+		}
+	}
+	applied, erased := make(chan error, 1), make(chan error, 1)
+	go func() { applied <- st.Apply(t.Context(), batchOf(t, -1, 1, oneMessage)) }()
+	until(t, waiting(1))
+	go func() {
+		_, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "3"}, false)
+		erased <- err
+	}()
+	ended := false
+	until(t, func() bool {
+		select {
+		case err := <-erased:
+			ended = true
+			erased <- err
+			return true
+		default:
+			return waiting(2)()
+		}
+	})
+	if _, err := conn.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-applied; err != nil && !errors.Is(err, sinks.ErrErased) {
+		t.Error(err)
+	}
+	if err := <-erased; err != nil {
+		t.Error(err)
+	}
+	var left int
+	if err := watch.QueryRow(t.Context(), "SELECT count(*) FROM messages").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d messages are there, err %v; the erasure ended before the batch: %v", left, err, ended)
+	}
+}
+
+// until waits for a condition.
+func until(t *testing.T, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !holds(); {
+		if time.Now().After(end) {
+			t.Fatal("it did not come")
+		}
+		runtime.Gosched()
+	}
+}
+
+// An erasure that was taken back leaves no version to the next one: instances would not notice the next one.
+func TestAnErasureHasAVersionThatNoneHad(t *testing.T) {
+	t.Parallel()
+	url := migrated(t)
+	conn := connected(t, url)
+	seen := map[int64]bool{}
+	for _, id := range []string{"1", "2", "3"} {
+		if _, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: id}, false); err != nil {
+			t.Fatal(err)
+		}
+		var version int64
+		if err := conn.QueryRow(t.Context(), "DELETE FROM erased RETURNING version").Scan(&version); err != nil || seen[version] {
+			t.Errorf("version %d of %s, after %v, err %v", version, id, seen, err)
+		}
+		seen[version] = true
 	}
 }

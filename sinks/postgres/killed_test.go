@@ -28,9 +28,9 @@ func patient(target sinks.Target, log sinks.Log, recordsMax int) (*sinks.Sink, e
 	return sinks.New(c, sinks.Deps{Log: log, Target: target, Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
 }
 
-// runUntil runs a sink until something is true, or a minute has passed.
+// runUntil runs a sink until something is true, or three minutes have passed.
 func runUntil(ctx context.Context, sink *sinks.Sink, done func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	go func() {
 		for ctx.Err() == nil && !done() {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -19,7 +21,7 @@ var embedded embed.FS
 
 const (
 	// Version is that of the tables which this program needs. It works with every later one.
-	Version = 4
+	Version = 6
 	// versionTable says which migrations a schema has seen.
 	versionTable = "migrations"
 )
@@ -47,7 +49,7 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 	cfg.RuntimeParams["application_name"] = "coexstream migrate"
 	name := pgx.Identifier{schema}.Sanitize()
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, "SET search_path = "+name)
+		_, err := conn.Exec(ctx, fmt.Sprintf("SET search_path = %s; SET lock_timeout = %d", name, lockWait.Milliseconds()))
 		return err
 	}))
 	defer func() { err = errors.Join(err, db.Close()) }()
@@ -64,18 +66,60 @@ func migrate(ctx context.Context, url, schema string, migrations fs.FS) (done *M
 		return nil, err
 	}
 	done = &Migrated{}
-	if done.From, err = p.GetDBVersion(ctx); err != nil {
-		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
+	err = letOthersFirst(ctx, func() (err error) {
+		done.From, err = p.GetDBVersion(ctx)
+		return err
+	})
+	if err == nil {
+		err = letOthersFirst(ctx, func() error {
+			results, err := p.Up(ctx)
+			if partial := (*goose.PartialError)(nil); errors.As(err, &partial) {
+				results = partial.Applied
+			}
+			for _, r := range results {
+				done.Steps = append(done.Steps, r.Source.Path)
+			}
+			return err
+		})
 	}
-	results, err := p.Up(ctx)
+	if err == nil {
+		err = letOthersFirst(ctx, func() (err error) {
+			done.To, err = p.GetDBVersion(ctx)
+			return err
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("migrate the schema %s: %w", schema, err)
 	}
-	for _, r := range results {
-		done.Steps = append(done.Steps, r.Source.Path)
+	return done, nil
+}
+
+// A statement that waits for the lock of a table keeps all others from it. So it waits for a moment only, and lets them go first.
+const (
+	lockWait     = time.Second
+	lockPause    = 2 * time.Second
+	lockAttempts = 100
+)
+
+// letOthersFirst repeats what others keep from a lock.
+func letOthersFirst(ctx context.Context, do func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if err == nil || !isLocked(err) || attempt == lockAttempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lockPause):
+		}
 	}
-	done.To, err = p.GetDBVersion(ctx)
-	return done, err
+}
+
+// isLocked reports whether others used what a migration needs alone.
+func isLocked(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "55P03" || e.Code == "40P01") // lock_timeout, deadlock
 }
 
 // makeSchema makes the schema where it is not there. Where it is, the right to make schemas is not needed.
@@ -86,6 +130,6 @@ func makeSchema(ctx context.Context, db *sql.DB, schema string) error {
 	}
 	name := pgx.Identifier{schema}.Sanitize()
 	// One transaction. IF NOT EXISTS alone fails where another session creates the schema at the same time.
-	_, err := db.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%[2]d); CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name, lockOf(schema)))
+	_, err := db.ExecContext(ctx, fmt.Sprintf("SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%[2]d); CREATE SCHEMA IF NOT EXISTS %[1]s; COMMENT ON SCHEMA %[1]s IS 'Events of WhatsApp, written by coexstream'", name, lockOf(schema)))
 	return err
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"strings"
@@ -70,7 +71,7 @@ WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'v') AND c.relnam
 // later are the migrations of a program to come: it adds what migrations may add.
 func later(t *testing.T) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{"00005_later.sql": {Data: []byte(`-- +goose Up
+	all := fstest.MapFS{"00007_later.sql": {Data: []byte(`-- +goose Up
 ALTER TABLE messages ADD COLUMN language text NOT NULL DEFAULT '';
 ALTER TABLE positions ADD COLUMN note text;
 CREATE TABLE labels (id bigint PRIMARY KEY);
@@ -128,5 +129,120 @@ func TestAnOlderProgramWorksWithLaterTables(t *testing.T) {
 	}
 	if _, err := postgres.Migrate(t.Context(), url, schema); err != nil { // the older program changes nothing of it
 		t.Errorf("migrate back: %v", err)
+	}
+}
+
+// earlier are the migrations up to a version.
+func earlier(t *testing.T, version int) fs.FS {
+	t.Helper()
+	all := fstest.MapFS{}
+	files, err := fs.Glob(postgres.Migrations, "migrations/*.sql")
+	if err != nil || len(files) != postgres.Version {
+		t.Fatal(files, err)
+	}
+	for _, name := range files[:version] {
+		b, err := postgres.Migrations.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimPrefix(name, "migrations/")] = &fstest.MapFile{Data: b}
+	}
+	return all
+}
+
+// The statements of the program of version 4, for rows of an edit, a reaction, a status and an error.
+const ofVersion4 = `INSERT INTO messages AS t (phone_number_id, wamid, event_id, kind, type, thread, chat, group_id, wa_id, user_id, direction, sender, recipient, at, sort_at, historical, standby, sync_window, text, original, content_order)
+  VALUES ('2', 'known', '', 'message', 'text', '5511987654321', '551187654321', '', '', '', 'inbound', '', '', NULL, 'epoch', false, false, 0, '', '', 'a') ON CONFLICT DO NOTHING;
+INSERT INTO versions AS t (phone_number_id, wamid, what, event_id, at, type, text, original, version_order)
+  VALUES ('2', 'known', 'edit', '', NULL, '', '', '', $1), ('2', 'never came', 'edit', '', NULL, '', '', '{"to":"5511987654321"}', $1)
+  ON CONFLICT (phone_number_id, wamid, what) DO UPDATE SET version_order = excluded.version_order WHERE excluded.version_order > t.version_order;
+INSERT INTO reactions AS t (phone_number_id, wamid, sender, event_id, at, type, emoji, original, emoji_order)
+  VALUES ('2', 'known', '', '', NULL, '', 'x', '', $1) ON CONFLICT (phone_number_id, wamid, sender) DO UPDATE SET emoji_order = excluded.emoji_order WHERE excluded.emoji_order > t.emoji_order;
+INSERT INTO receipts AS t (phone_number_id, wamid, participant, status, sent_at, delivered_at, read_at, played_at, failed_event_id, failed_at, failed_type, failed_original, status_order, failed_order)
+  VALUES ('2', 'known', '', 'read', NULL, NULL, NULL, NULL, '', NULL, '', '', $1, '') ON CONFLICT (phone_number_id, wamid, participant) DO UPDATE SET status_order = excluded.status_order WHERE excluded.status_order > t.status_order;
+INSERT INTO notes AS t (event_id, topic, kind, waba_id, phone_number_id, display_phone_number, thread, at, text, original, note_order)
+  VALUES ('id', 'messages', 'error', '', '2', '', '', NULL, '', '', $1) ON CONFLICT (event_id) DO UPDATE SET note_order = excluded.note_order WHERE excluded.note_order > t.note_order`
+
+// Rows of the version before get their person where the message is known. Its programs still write beside the new columns.
+func TestRowsOfTheVersionBeforeGetTheirPerson(t *testing.T) {
+	t.Parallel()
+	url := shared.URL(t)
+	if _, err := postgres.MigrateFrom(t.Context(), url, schema, earlier(t, 4)); err != nil {
+		t.Fatal(err)
+	}
+	conn := connected(t, url)
+	write := func(order string) {
+		t.Helper()
+		for _, statement := range strings.Split(strings.ReplaceAll(ofVersion4, "$1", "'"+order+"'"), ";\n") {
+			if _, err := conn.Exec(t.Context(), statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
+		}
+	}
+	write("a")
+	if done, err := postgres.Migrate(t.Context(), url, schema); err != nil || done.From != 4 || done.To != postgres.Version {
+		t.Fatalf("%+v, err %v", done, err)
+	}
+	for range 2 {
+		var got string
+		if err := conn.QueryRow(t.Context(), `SELECT string_agg(x, ', ' ORDER BY x) FROM (
+  SELECT 'version of ' || wamid || ': ' || person AS x FROM versions UNION ALL SELECT 'reaction: ' || person FROM reactions UNION ALL SELECT 'receipt: ' || person FROM receipts) s`).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if want := "reaction: 551187654321, receipt: , version of known: 551187654321, version of never came: "; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		write("b")
+	}
+	if _, err := conn.Exec(t.Context(), "INSERT INTO numbers VALUES ('2', '', '', '', '', '', '')"); err != nil {
+		t.Fatal(err)
+	}
+	done, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "551187654321"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(done.Removed), "[{messages 1} {versions 2} {receipts 1} {reactions 1} {notes 0} {contacts 0} {threads 0} {letters 0}]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A migration that waits for a reader who does not end lets others go first: sinks write meanwhile.
+func TestAMigrationThatWaitsKeepsNobodyFromWriting(t *testing.T) {
+	t.Parallel()
+	url := shared.URL(t)
+	if _, err := postgres.MigrateFrom(t.Context(), url, schema, earlier(t, 4)); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := connected(t, url), connected(t, url)
+	if _, err := reader.Exec(t.Context(), "BEGIN; SELECT * FROM versions"); err != nil {
+		t.Fatal(err)
+	}
+	migrated := make(chan error, 1)
+	go func() {
+		done, err := postgres.Migrate(t.Context(), url, schema)
+		if err == nil && (done.From != 4 || len(done.Steps) != postgres.Version-4) {
+			err = fmt.Errorf("%+v", done)
+		}
+		migrated <- err
+	}()
+	until(t, func() (waits bool) {
+		if err := reader.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'versions'::regclass)").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+		return waits
+	})
+	if _, err := writer.Exec(t.Context(), "SET statement_timeout = '50s'; INSERT INTO versions (phone_number_id, wamid, what, event_id, type, text, original, version_order) VALUES ('2', 'w', 'edit', '', '', '', '', '')"); err != nil {
+		t.Errorf("a writer beside the migration: %v", err)
+	}
+	select {
+	case err := <-migrated:
+		t.Errorf("the migration did not wait for the reader: %v", err)
+	default:
+	}
+	if _, err := reader.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Error(err)
 	}
 }

@@ -123,7 +123,13 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg
 func (sh *Shadow) Name() string { return ShadowOf(sh.schema) }
 
 // Close lets others rebuild. The second schema stays, and the next rebuild continues with it.
-func (sh *Shadow) Close(ctx context.Context) error { return sh.conn.Close(context.WithoutCancel(ctx)) }
+func (sh *Shadow) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellMax)
+	defer cancel()
+	// The server releases the locks of a closed connection a moment later. After an error it does the same.
+	_, _ = sh.conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+	return sh.conn.Close(ctx)
+}
 
 // Drop removes the second schema.
 func (sh *Shadow) Drop(ctx context.Context) error {
@@ -179,7 +185,7 @@ func (sh *Shadow) each(ctx context.Context, tx pgx.Tx, do func(*table, context.C
 	return all, nil
 }
 
-// lockAll takes the locks of all partitions that one of the schemas knows.
+// lockAll takes the locks of all partitions that one of the schemas knows, and keeps others from making their first position.
 func lockAll(ctx context.Context, tx pgx.Tx, schema string, others ...string) error {
 	var from strings.Builder
 	for _, s := range append([]string{schema}, others...) {
@@ -188,7 +194,10 @@ func lockAll(ctx context.Context, tx pgx.Tx, schema string, others ...string) er
 		}
 		fmt.Fprintf(&from, "SELECT partition FROM %s", pgx.Identifier{s, "positions"}.Sanitize())
 	}
-	_, err := tx.Exec(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, partition) FROM (SELECT partition FROM (%s) p ORDER BY partition) q", lockOf(schema), from.String()))
+	if _, err := tx.Exec(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, partition) FROM (SELECT partition FROM (%s) p ORDER BY partition) q", lockOf(schema), from.String())); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, fmt.Sprintf("LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE", pgx.Identifier{schema, "positions"}.Sanitize()))
 	return err
 }
 

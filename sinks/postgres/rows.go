@@ -127,6 +127,7 @@ func encodeVersion(e encoder, v version) {
 	second(e, v.At)
 	texts(e, v.Type, v.Text, v.Original)
 	e.order(v.Order)
+	e.text(v.Person)
 }
 
 func encodeReceipt(e encoder, r receipt) {
@@ -140,6 +141,7 @@ func encodeReceipt(e encoder, r receipt) {
 	texts(e, f.Type, f.Original)
 	e.order(r.StatusOrder())
 	e.order(f.Order)
+	e.text(r.Person)
 }
 
 func encodeReaction(e encoder, r *merge.Reaction) {
@@ -148,6 +150,7 @@ func encodeReaction(e encoder, r *merge.Reaction) {
 	second(e, v.At)
 	texts(e, v.Type, v.Text, v.Original)
 	e.order(v.Order)
+	e.text(v.Person)
 }
 
 func encodeContact(e encoder, c *merge.Contact) {
@@ -204,6 +207,7 @@ func encodeNote(e encoder, n *merge.Note) {
 	second(e, n.At)
 	texts(e, n.Text, n.Original)
 	e.order(n.Order)
+	e.text(n.Person)
 }
 
 func encodeLetter(e encoder, l sinks.Letter) {

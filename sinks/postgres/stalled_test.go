@@ -164,7 +164,7 @@ func within(t *testing.T, what string, do func() error) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(30 * time.Second):
+	case <-time.After(3 * time.Minute):
 		t.Fatalf("%s: it still waits", what)
 		return nil
 	}
@@ -180,7 +180,7 @@ func TestAnInstanceThatIsCutOffInACopyHoldsNoPartition(t *testing.T) {
 	applied := make(chan error, 1)
 	go func() { applied <- zombie.Apply(t.Context(), many(t, -1, 200)) }()
 	<-cut.begun
-	other := brief(t, url, 2)
+	other := opened(t, url)
 	if err := within(t, "the other one", func() error { return other.Apply(t.Context(), many(t, -1, 300)) }); err != nil {
 		t.Errorf("the other one: %v", err)
 	}
@@ -188,7 +188,14 @@ func TestAnInstanceThatIsCutOffInACopyHoldsNoPartition(t *testing.T) {
 		t.Errorf("the one that is cut off: %v", err)
 	}
 	cut.heal()
-	if err := within(t, "the zombie", func() error { return zombie.Apply(t.Context(), many(t, -1, 200)) }); !errors.Is(err, sinks.ErrFenced) {
+	err := within(t, "the zombie", func() (err error) {
+		for { // its second is short on a busy machine
+			if err = zombie.Apply(t.Context(), many(t, -1, 200)); !errors.Is(err, sinks.ErrSlow) {
+				return err
+			}
+		}
+	})
+	if !errors.Is(err, sinks.ErrFenced) {
 		t.Errorf("the zombie: %v, want ErrFenced", err)
 	}
 	if p, err := other.Positions(t.Context(), 0); err != nil || p[schemas.TopicMessages].Next != 300 {

@@ -32,13 +32,14 @@ type register struct {
 	columns []string
 }
 
-// table is how rows are written: each column is of the key, of a register, an earliest time, or stays as it was first written.
+// table is how rows are written: each column is of the key, of a register, an earliest time, a greatest text, or stays as it was first written.
 type table struct {
 	name      string
 	columns   []column // in the order in which rows are encoded
 	key       []string
 	registers []register
 	earliest  []string // times of which the earliest is kept
+	greatest  []string // texts of which the greatest is kept
 	former    string   // column that takes the former value of chat when a row changes; empty: none
 }
 
@@ -82,14 +83,14 @@ func withFormer(column string, t *table) *table {
 var (
 	messages = withFormer("former_chat", newTable("messages", "content_order", `phone_number_id, wamid, event_id, kind, type, thread, chat, group_id, wa_id, user_id, direction, sender, recipient,
 		at timestamptz, sort_at timestamptz, historical boolean, standby boolean, sync_window bigint, text, original, content_order bytea`, "phone_number_id", "wamid"))
-	versions = newTable("versions", "version_order", `phone_number_id, wamid, what, event_id, at timestamptz, type, text, original, version_order bytea`,
+	versions = newTable("versions", "version_order", `phone_number_id, wamid, what, event_id, at timestamptz, type, text, original, version_order bytea, person`,
 		"phone_number_id", "wamid", "what")
-	reactions = newTable("reactions", "emoji_order", `phone_number_id, wamid, sender, event_id, at timestamptz, type, emoji, original, emoji_order bytea`,
+	reactions = newTable("reactions", "emoji_order", `phone_number_id, wamid, sender, event_id, at timestamptz, type, emoji, original, emoji_order bytea, person`,
 		"phone_number_id", "wamid", "sender")
 	syncs = newTable("syncs", "sync_order", `phone_number_id, sync_window bigint, partition bigint, waba_id, state, end_reason, progress bigint, messages bigint, chunks_held bigint,
 		opened_at timestamptz, last_chunk_at timestamptz, ended_at timestamptz, removed boolean, value, sync_order bytea, `+`
 		status, onboarded_at timestamptz, requested_at timestamptz, request_deadline_at timestamptz, requested_by, error_code bigint`, "phone_number_id", "sync_window", "partition")
-	notes = newTable("notes", "note_order", `event_id, topic, kind, waba_id, phone_number_id, display_phone_number, thread, at timestamptz, text, original, note_order bytea`,
+	notes = newTable("notes", "note_order", `event_id, topic, kind, waba_id, phone_number_id, display_phone_number, thread, at timestamptz, text, original, note_order bytea, person`,
 		"event_id")
 	businesses = newTable("businesses", "event_order", `waba_id, event, event_order bytea`, "waba_id")
 	numbers    = &table{
@@ -114,12 +115,13 @@ var (
 	receipts = &table{
 		name: "receipts",
 		columns: columnsOf(`phone_number_id, wamid, participant, status, sent_at timestamptz, delivered_at timestamptz, read_at timestamptz, played_at timestamptz,
-			failed_event_id, failed_at timestamptz, failed_type, failed_original, status_order bytea, failed_order bytea`),
+			failed_event_id, failed_at timestamptz, failed_type, failed_original, status_order bytea, failed_order bytea, person`),
 		key: []string{"phone_number_id", "wamid", "participant"},
 		registers: []register{
 			{"status_order", []string{"status"}}, {"failed_order", []string{"failed_event_id", "failed_at", "failed_type", "failed_original"}},
 		},
 		earliest: []string{"sent_at", "delivered_at", "read_at", "played_at"},
+		greatest: []string{"person"},
 	}
 	letters = &table{
 		name:    "letters",
@@ -181,7 +183,7 @@ func (t *table) join() string {
 		return "NOTHING"
 	}
 	var set, when []string
-	alone := len(t.registers) == 1 && len(t.earliest) == 0
+	alone := len(t.registers) == 1 && len(t.earliest)+len(t.greatest) == 0
 	for _, r := range t.registers {
 		newer := fmt.Sprintf("excluded.%[1]s > t.%[1]s", r.order)
 		when = append(when, newer)
@@ -199,6 +201,10 @@ func (t *table) join() string {
 	for _, c := range t.earliest {
 		set = append(set, fmt.Sprintf("%[1]s = LEAST(t.%[1]s, excluded.%[1]s)", c))
 		when = append(when, fmt.Sprintf("LEAST(t.%[1]s, excluded.%[1]s) IS DISTINCT FROM t.%[1]s", c))
+	}
+	for _, c := range t.greatest {
+		set = append(set, fmt.Sprintf("%[1]s = GREATEST(t.%[1]s, excluded.%[1]s)", c))
+		when = append(when, fmt.Sprintf("excluded.%[1]s > t.%[1]s", c))
 	}
 	return fmt.Sprintf("UPDATE SET %s WHERE %s", strings.Join(set, ", "), strings.Join(when, " OR "))
 }

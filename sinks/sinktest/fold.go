@@ -44,7 +44,7 @@ func (w *World) Fold() []string {
 			}
 			switch m.Kind {
 			case "error":
-				all = append(all, fmt.Sprintf("note %s error %s", r.id, sum(string(m.Original))))
+				all = append(all, fmt.Sprintf("note %s error %s of %s", r.id, sum(string(m.Original)), person(r)))
 			case "reaction":
 				var original struct {
 					Reaction struct {
@@ -104,7 +104,7 @@ func (w *World) Fold() []string {
 			if r.account.PhoneNumberID != "" {
 				numbers[r.account.PhoneNumberID] = true
 			}
-			all = append(all, fmt.Sprintf("note %s %s %s", r.id, r.account.Event, sum(string(r.account.Original))))
+			all = append(all, fmt.Sprintf("note %s %s %s of ", r.id, r.account.Event, sum(string(r.account.Original))))
 		}
 	}
 	chats := map[Chat][]*record{}
@@ -128,8 +128,8 @@ func (w *World) Fold() []string {
 			if edit != nil {
 				_ = json.Unmarshal(edit.message.Original, &new)
 			}
-			all = append(all, fmt.Sprintf("%s content %s %q %s edit %s %q %s revoke %s %s media %s %s receipt %s", key, id(content), bodyOf(content), kindOf(content),
-				id(edit), new.Edit.Message.Text.Body, original(edit), id(revoke), original(revoke), id(media), original(media), s.receipt()))
+			all = append(all, fmt.Sprintf("%s content %s %q %s edit %s %q %s of %s revoke %s %s of %s media %s %s of %s receipt %s", key, id(content), bodyOf(content), kindOf(content),
+				id(edit), new.Edit.Message.Text.Body, original(edit), person(edit), id(revoke), original(revoke), person(revoke), id(media), original(media), person(media), s.receipt()))
 		case "participant":
 			all = append(all, fmt.Sprintf("%s receipt %s", key, s.receipt()))
 		case "reaction":
@@ -140,7 +140,7 @@ func (w *World) Fold() []string {
 				} `json:"reaction"`
 			}
 			_ = json.Unmarshal(r.message.Original, &content)
-			all = append(all, fmt.Sprintf("%s %q %s %s", key, content.Reaction.Emoji, r.id, original(r)))
+			all = append(all, fmt.Sprintf("%s %q %s %s of %s", key, content.Reaction.Emoji, r.id, original(r), person(r)))
 		case "contact":
 			name, entry, removed, profile := "", sum(""), false, ""
 			if b := s.best(books); b != nil {
@@ -257,6 +257,19 @@ func original(r *record) string {
 		return sum("")
 	}
 	return sum(string(r.message.Original))
+}
+
+// person is whom an event is about: the thread, if it is no group, or else the contact.
+func person(r *record) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.message.GroupID == "" && r.message.Thread != "":
+		return r.message.Thread
+	case r.message.Contact.WaID != "":
+		return r.message.Contact.WaID
+	}
+	return r.message.Contact.UserID
 }
 
 // kindOf says what sort of content a message has.
@@ -376,7 +389,7 @@ func (s *seen) best(by rule) (best *record) {
 
 func (s *seen) receipt() string {
 	levels := []string{"deleted", "warning", "pending", "sent", "delivered", "read", "played"}
-	level, failed := -1, (*record)(nil)
+	level, failed, who := -1, (*record)(nil), ""
 	first := map[string]int64{}
 	for _, r := range s.records {
 		m := r.message
@@ -387,6 +400,8 @@ func (s *seen) receipt() string {
 		at := m.Timestamp
 		if m.Kind != "status" {
 			at = 0
+		} else {
+			who = max(who, person(r))
 		}
 		if status == "failed" || status == "error" {
 			if failed == nil || cmp.Or(cmp.Compare(at, first["failed"]), tie(r, failed)) > 0 {
@@ -403,5 +418,5 @@ func (s *seen) receipt() string {
 	if level >= 0 {
 		status = levels[level]
 	}
-	return fmt.Sprintf("%s %d/%d/%d/%d failed %s %s", status, first["sent"], first["delivered"], first["read"], first["played"], id(failed), original(failed))
+	return fmt.Sprintf("%s %d/%d/%d/%d failed %s %s of %s", status, first["sent"], first["delivered"], first["read"], first["played"], id(failed), original(failed), who)
 }

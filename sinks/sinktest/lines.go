@@ -32,14 +32,14 @@ func (c *Content) Lines() (all []string) {
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	for _, m := range r.Messages {
 		c := &m.Content
-		say("message %s %s content %s %q %s %s window %d %s edit %s %q %s revoke %s %s media %s %s receipt %s", m.Number, m.WAMID, c.EventID, c.Text, c.Type, c.Direction, c.Window, sum(c.Original),
-			m.Edit.EventID, m.Edit.Text, sum(m.Edit.Original), m.Revoke.EventID, sum(m.Revoke.Original), m.Media.EventID, sum(m.Media.Original), receipt(&m.Receipt))
+		say("message %s %s content %s %q %s %s window %d %s edit %s %q %s of %s revoke %s %s of %s media %s %s of %s receipt %s", m.Number, m.WAMID, c.EventID, c.Text, c.Type, c.Direction, c.Window, sum(c.Original),
+			m.Edit.EventID, m.Edit.Text, sum(m.Edit.Original), m.Edit.Person, m.Revoke.EventID, sum(m.Revoke.Original), m.Revoke.Person, m.Media.EventID, sum(m.Media.Original), m.Media.Person, receipt(&m.Receipt))
 	}
 	for _, p := range r.Participants {
 		say("participant %s %s %s receipt %s", p.Number, p.WAMID, p.ID, receipt(&p.Receipt))
 	}
 	for _, p := range r.Reactions {
-		say("reaction %s %s by %s %q %s %s", p.Number, p.WAMID, p.Sender, p.Emoji.Text, p.Emoji.EventID, sum(p.Emoji.Original))
+		say("reaction %s %s by %s %q %s %s of %s", p.Number, p.WAMID, p.Sender, p.Emoji.Text, p.Emoji.EventID, sum(p.Emoji.Original), p.Emoji.Person)
 	}
 	for _, c := range r.Contacts {
 		say("contact %s %s book %q %s removed %v profile %q link %s", c.Number, c.ID, c.Book.FullName, sum(c.Book.Original), c.Book.Removed, c.Profile.Name, c.Link.ID)
@@ -54,7 +54,7 @@ func (c *Content) Lines() (all []string) {
 		say("sync %s %d messages %d %s removed %v", s.Number, s.Window, s.Messages, sum(s.Value), s.Removed)
 	}
 	for _, n := range r.Notes {
-		say("note %s %s %s", n.ID, n.Kind, sum(n.Original))
+		say("note %s %s %s of %s", n.ID, n.Kind, sum(n.Original), n.Person)
 	}
 	for chat, t := range c.Threads {
 		say("thread %s %q messages %d last %s at %d unread %d since %d", chat.Number, chat.Chat, t.Messages, t.LastWAMID, t.LastAt, t.Unread, t.UnreadSince)
@@ -67,7 +67,7 @@ func (c *Content) Lines() (all []string) {
 }
 
 func receipt(r *merge.Receipt) string {
-	return fmt.Sprintf("%s %d/%d/%d/%d failed %s %s", r.Status, r.SentAt, r.DeliveredAt, r.ReadAt, r.PlayedAt, r.Failed.EventID, sum(r.Failed.Original))
+	return fmt.Sprintf("%s %d/%d/%d/%d failed %s %s of %s", r.Status, r.SentAt, r.DeliveredAt, r.ReadAt, r.PlayedAt, r.Failed.EventID, sum(r.Failed.Original), r.Person)
 }
 
 // sum stands for a text byte for byte. Nothing stands for none.

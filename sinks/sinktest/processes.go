@@ -26,8 +26,8 @@ type Place struct {
 const (
 	session     = time.Second // of the consumer group
 	suspension  = 2 * session
-	patience    = time.Minute // of a wait for a process
-	childRecord = 20          // records of a batch: enough batches to be caught in
+	patience    = 4 * time.Minute // of a wait for a process
+	childRecord = 20              // records of a batch: enough batches to be caught in
 )
 
 // Long leaves a test out unless make test-sinks runs it.

@@ -221,7 +221,7 @@ func run(t testing.TB, sink Runner, done func(Runner) bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- sink.Run(ctx) }()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(4 * time.Minute)
 	for !done(sink) {
 		if time.Now().After(deadline) {
 			t.Errorf("the sink did not come to the end: %v", sink.Ready())

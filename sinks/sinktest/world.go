@@ -57,7 +57,7 @@ func NewWorld(seed uint64, events int, partitions ...int32) *World {
 func (w *World) Poison(n int) {
 	for i := range n {
 		w.partition = w.partitions[w.rng.IntN(len(w.partitions))]
-		r := w.add(schemas.TopicMessages, schemas.TypeMessage, "x", nil)
+		r := w.add(schemas.TopicMessages, schemas.TypeMessage, w.own("n1")+"/491702", nil)
 		r.Value, r.poison = []byte([]string{"{", `{"waba_id":"x"}`, "\xff", "", "null"}[i%5]), true
 		log := w.logs[schemas.TopicMessages][w.partition]
 		j := w.rng.IntN(len(log)) // somewhere among the others

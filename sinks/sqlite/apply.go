@@ -130,7 +130,7 @@ func (w *writing) rows(r *merge.Rows) {
 	}
 	for _, x := range r.Reactions {
 		e := &x.Emoji
-		w.exec(w.s.reaction, x.Number, x.WAMID, x.Sender, e.EventID, e.At, e.Type, e.Text, e.Original, blob(e.Order))
+		w.exec(w.s.reaction, x.Number, x.WAMID, x.Sender, e.EventID, e.At, e.Type, e.Text, e.Original, blob(e.Order), e.Person)
 	}
 	for _, c := range r.Contacts {
 		w.contact(c)
@@ -145,7 +145,7 @@ func (w *writing) rows(r *merge.Rows) {
 		w.exec(w.s.sync, s.Number, s.Window, s.Partition, s.WABA, s.State, s.EndReason, s.Progress, s.Messages, s.Held, s.OpenedAt, s.LastAt, s.EndedAt, s.Removed, s.Value, blob(s.Order))
 	}
 	for _, n := range r.Notes {
-		w.exec(w.s.note, n.ID, n.Topic, n.Kind, n.WABA, n.Number, n.Display, n.Thread, n.At, n.Text, n.Original, blob(n.Order))
+		w.exec(w.s.note, n.ID, n.Topic, n.Kind, n.WABA, n.Number, n.Display, n.Thread, n.At, n.Text, n.Original, blob(n.Order), n.Person)
 	}
 }
 
@@ -155,7 +155,7 @@ func (w *writing) message(m *merge.Message) {
 	}
 	for what, v := range map[string]*merge.Version{"edit": &m.Edit, "revoke": &m.Revoke, "media": &m.Media} {
 		if v.Order != "" {
-			w.exec(w.s.version, m.Number, m.WAMID, what, v.EventID, v.At, v.Type, v.Text, v.Original, blob(v.Order))
+			w.exec(w.s.version, m.Number, m.WAMID, what, v.EventID, v.At, v.Type, v.Text, v.Original, blob(v.Order), v.Person)
 		}
 	}
 	if m.Receipt != (merge.Receipt{}) {
@@ -190,12 +190,12 @@ func (w *writing) content(m *merge.Message) {
 func (w *writing) receipt(key merge.MessageKey, participant string, r *merge.Receipt) {
 	values := func(r *merge.Receipt) []any {
 		f := &r.Failed
-		return []any{r.Status, r.SentAt, r.DeliveredAt, r.ReadAt, r.PlayedAt, f.EventID, f.At, f.Type, f.Original, blob(f.Order)}
+		return []any{r.Status, r.SentAt, r.DeliveredAt, r.ReadAt, r.PlayedAt, f.EventID, f.At, f.Type, f.Original, blob(f.Order), r.Person}
 	}
 	var was merge.Receipt
 	w.join(&w.s.receipt, []any{key.Number, key.WAMID, participant}, values(r), func(row *sql.Row) ([]any, error) {
 		f := &was.Failed
-		err := row.Scan(&was.Status, &was.SentAt, &was.DeliveredAt, &was.ReadAt, &was.PlayedAt, &f.EventID, &f.At, &f.Type, &f.Original, (*orderOf)(&f.Order))
+		err := row.Scan(&was.Status, &was.SentAt, &was.DeliveredAt, &was.ReadAt, &was.PlayedAt, &f.EventID, &f.At, &f.Type, &f.Original, (*orderOf)(&f.Order), &was.Person)
 		before := merge.Message{Receipt: was}
 		if err != nil || !before.Join(&merge.Message{Receipt: *r}) {
 			return nil, err

@@ -49,11 +49,11 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 		scan(&key.Number, &key.WAMID, &content.EventID, &content.Text, &content.Type, &content.Direction, &content.Window, &content.Original)
 		message(key).Content = content
 	})
-	each("SELECT phone_number_id, wamid, what, event_id, text, original FROM versions", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, what, event_id, text, original, person FROM versions", func(scan func(...any)) {
 		var key merge.MessageKey
 		var what string
 		var v merge.Version
-		scan(&key.Number, &key.WAMID, &what, &v.EventID, &v.Text, &v.Original)
+		scan(&key.Number, &key.WAMID, &what, &v.EventID, &v.Text, &v.Original, &v.Person)
 		switch m := message(key); what {
 		case "edit":
 			m.Edit = v
@@ -65,19 +65,19 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 			t.Fatalf("a version that is %q", what)
 		}
 	})
-	each("SELECT phone_number_id, wamid, participant, status, sent_at, delivered_at, read_at, played_at, failed_event_id, failed_original FROM receipts", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, participant, status, sent_at, delivered_at, read_at, played_at, failed_event_id, failed_original, person FROM receipts", func(scan func(...any)) {
 		var key merge.ParticipantKey
 		var r merge.Receipt
-		scan(&key.Number, &key.WAMID, &key.ID, &r.Status, &r.SentAt, &r.DeliveredAt, &r.ReadAt, &r.PlayedAt, &r.Failed.EventID, &r.Failed.Original)
+		scan(&key.Number, &key.WAMID, &key.ID, &r.Status, &r.SentAt, &r.DeliveredAt, &r.ReadAt, &r.PlayedAt, &r.Failed.EventID, &r.Failed.Original, &r.Person)
 		if key.ID == "" {
 			message(key.MessageKey).Receipt = r
 			return
 		}
 		c.Rows.Participants[key] = &merge.Participant{ParticipantKey: key, Receipt: r}
 	})
-	each("SELECT phone_number_id, wamid, sender, emoji, event_id, original FROM reactions", func(scan func(...any)) {
+	each("SELECT phone_number_id, wamid, sender, emoji, event_id, original, person FROM reactions", func(scan func(...any)) {
 		var r merge.Reaction
-		scan(&r.Number, &r.WAMID, &r.Sender, &r.Emoji.Text, &r.Emoji.EventID, &r.Emoji.Original)
+		scan(&r.Number, &r.WAMID, &r.Sender, &r.Emoji.Text, &r.Emoji.EventID, &r.Emoji.Original, &r.Emoji.Person)
 		c.Rows.Reactions[r.ReactionKey] = &r
 	})
 	each("SELECT phone_number_id, id, full_name, original, removed, profile_name, linked_id FROM contacts", func(scan func(...any)) {
@@ -100,9 +100,9 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 		scan(&r.Number, &r.Window, &r.Partition, &r.Messages, &r.Value, &r.Removed)
 		c.Rows.Syncs[r.SyncKey] = &r
 	})
-	each("SELECT event_id, kind, original FROM notes", func(scan func(...any)) {
+	each("SELECT event_id, kind, original, person FROM notes", func(scan func(...any)) {
 		var r merge.Note
-		scan(&r.ID, &r.Kind, &r.Original)
+		scan(&r.ID, &r.Kind, &r.Original, &r.Person)
 		c.Rows.Notes[r.ID] = &r
 	})
 	each("SELECT phone_number_id, chat, messages, last_wamid, last_at, unread, unread_since FROM threads", func(scan func(...any)) {

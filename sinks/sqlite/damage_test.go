@@ -66,7 +66,7 @@ func TestASinkContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
 	s, stop := startSink(t, b.Addr(), st)
 	upTo := func(want map[schemas.Topic]int64) {
 		t.Helper()
-		for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 			positions, err := st.Positions(t.Context(), 0)
 			missing := ""
 			for topic, next := range want {
@@ -88,7 +88,7 @@ func TestASinkContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
 	}
 	want[schemas.TopicMessages], want[schemas.TopicHistory] = damaged, damaged
 	upTo(want)
-	for end := time.Now().Add(time.Minute); !errors.Is(s.Ready(), kafka.ErrDamaged); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !errors.Is(s.Ready(), kafka.ErrDamaged); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("ready: %v", s.Ready())
 		}

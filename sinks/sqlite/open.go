@@ -84,10 +84,36 @@ func (st *Store) begin(ctx context.Context) (err error) {
 			return fmt.Errorf("create the tables: %w", err)
 		}
 	}
+	if err := st.addPeople(ctx); err != nil {
+		return fmt.Errorf("add the column person: %w", err)
+	}
 	if err := st.renewSyncStatus(ctx); err != nil {
 		return fmt.Errorf("make the view sync_status again: %w", err)
 	}
 	return st.s.prepare(ctx, st.conn)
+}
+
+// addPeople adds the column person to a file of a version without it, and fills it where the message is known. Programs of that version can still write
+// to the file.
+func (st *Store) addPeople(ctx context.Context) error {
+	var has bool
+	if err := st.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pragma_table_info('versions') WHERE name = 'person')").Scan(&has); err != nil || has {
+		return err
+	}
+	return st.step(ctx, true, func() error {
+		for _, table := range [...]string{"versions", "receipts", "reactions", "notes"} {
+			if _, err := st.conn.ExecContext(ctx, "ALTER TABLE "+table+" ADD COLUMN person TEXT NOT NULL DEFAULT ''"); err != nil {
+				return err
+			}
+		}
+		for _, table := range [...]string{"versions", "reactions"} {
+			if _, err := st.conn.ExecContext(ctx, fmt.Sprintf(`UPDATE %[1]s SET person = m.chat FROM messages m
+WHERE m.phone_number_id = %[1]s.phone_number_id AND m.wamid = %[1]s.wamid AND m.group_id = ''`, table)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // renewSyncStatus makes the view again in a file of a version without the requests of the desk. Readers and older programs

@@ -43,7 +43,7 @@ func oldAndNew(t *testing.T, st *sqlite.Store, file string, n int) {
 	}
 	db := writable(t, file)
 	for i := 10; i <= n; i += 10 {
-		if _, err := db.ExecContext(t.Context(), "INSERT INTO notes VALUES (?, 'other', 'flows', '1', '2', '', '', ?, '', '{}', x'')", fmt.Sprint("note", i), i); err != nil {
+		if _, err := db.ExecContext(t.Context(), "INSERT INTO notes VALUES (?, 'other', 'flows', '1', '2', '', '', ?, '', '{}', x'', '')", fmt.Sprint("note", i), i); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -33,10 +33,11 @@ CREATE TABLE messages (
 );
 CREATE INDEX messages_by_chat ON messages (phone_number_id, chat, sort_at, wamid);
 
--- The newest edit and revoke of a message, and the asset of a placeholder. The message may not be there yet.
+-- The newest edit and revoke of a message, and the asset of a placeholder. The message may not be there yet. `person` is the user of the chat, in a group
+-- the participant, in the spelling of `messages.chat`; of a file of an earlier version it can be empty. So in receipts, reactions and notes.
 CREATE TABLE versions (
   phone_number_id TEXT NOT NULL, wamid TEXT NOT NULL, what TEXT NOT NULL, event_id TEXT NOT NULL, at INTEGER NOT NULL,
-  type TEXT NOT NULL, text TEXT NOT NULL, original TEXT NOT NULL, version_order BLOB NOT NULL,
+  type TEXT NOT NULL, text TEXT NOT NULL, original TEXT NOT NULL, version_order BLOB NOT NULL, person TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (phone_number_id, wamid, what)
 );
 
@@ -45,13 +46,14 @@ CREATE TABLE receipts (
   phone_number_id TEXT NOT NULL, wamid TEXT NOT NULL, participant TEXT NOT NULL, status TEXT NOT NULL,
   sent_at INTEGER NOT NULL, delivered_at INTEGER NOT NULL, read_at INTEGER NOT NULL, played_at INTEGER NOT NULL,
   failed_event_id TEXT NOT NULL, failed_at INTEGER NOT NULL, failed_type TEXT NOT NULL, failed_original TEXT NOT NULL, failed_order BLOB NOT NULL,
+  person TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (phone_number_id, wamid, participant)
 );
 
 -- The newest reaction of a sender (empty: the business) to a message. An empty emoji: it was taken back.
 CREATE TABLE reactions (
   phone_number_id TEXT NOT NULL, wamid TEXT NOT NULL, sender TEXT NOT NULL, event_id TEXT NOT NULL, at INTEGER NOT NULL,
-  type TEXT NOT NULL, emoji TEXT NOT NULL, original TEXT NOT NULL, emoji_order BLOB NOT NULL,
+  type TEXT NOT NULL, emoji TEXT NOT NULL, original TEXT NOT NULL, emoji_order BLOB NOT NULL, person TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (phone_number_id, wamid, sender)
 );
 
@@ -78,7 +80,8 @@ CREATE TABLE syncs (
 -- Account events, errors, handovers, changes of unknown fields, messages without a wamid.
 CREATE TABLE notes (
   event_id TEXT PRIMARY KEY, topic TEXT NOT NULL, kind TEXT NOT NULL, waba_id TEXT NOT NULL, phone_number_id TEXT NOT NULL,
-  display_phone_number TEXT NOT NULL, thread TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, original TEXT NOT NULL, note_order BLOB NOT NULL
+  display_phone_number TEXT NOT NULL, thread TEXT NOT NULL, at INTEGER NOT NULL, text TEXT NOT NULL, original TEXT NOT NULL, note_order BLOB NOT NULL,
+  person TEXT NOT NULL DEFAULT ''
 );
 
 -- Chats. `unread` counts live messages of the user behind the newest message that is the business's own or of the past, up to 1000.

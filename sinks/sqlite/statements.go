@@ -21,16 +21,16 @@ var (
 		"event_id", "kind", "type", "thread", "chat", "group_id", "wa_id", "user_id", "direction", "sender", "recipient", "at", "sort_at",
 		"historical", "standby", "window", "text", "original", "content_order",
 	}, "content_order"}
-	versions  = table{"versions", []string{"phone_number_id", "wamid", "what"}, []string{"event_id", "at", "type", "text", "original", "version_order"}, "version_order"}
-	reactions = table{"reactions", []string{"phone_number_id", "wamid", "sender"}, []string{"event_id", "at", "type", "emoji", "original", "emoji_order"}, "emoji_order"}
+	versions  = table{"versions", []string{"phone_number_id", "wamid", "what"}, []string{"event_id", "at", "type", "text", "original", "version_order", "person"}, "version_order"}
+	reactions = table{"reactions", []string{"phone_number_id", "wamid", "sender"}, []string{"event_id", "at", "type", "emoji", "original", "emoji_order", "person"}, "emoji_order"}
 	syncs     = table{"syncs", []string{"phone_number_id", "window", "partition"}, []string{
 		"waba_id", "state", "end_reason", "progress", "messages", "chunks_held", "opened_at", "last_chunk_at", "ended_at", "removed", "value", "sync_order",
 	}, "sync_order"}
 	notes = table{"notes", []string{"event_id"}, []string{
-		"topic", "kind", "waba_id", "phone_number_id", "display_phone_number", "thread", "at", "text", "original", "note_order",
+		"topic", "kind", "waba_id", "phone_number_id", "display_phone_number", "thread", "at", "text", "original", "note_order", "person",
 	}, "note_order"}
 	receipts = table{"receipts", []string{"phone_number_id", "wamid", "participant"}, []string{
-		"status", "sent_at", "delivered_at", "read_at", "played_at", "failed_event_id", "failed_at", "failed_type", "failed_original", "failed_order",
+		"status", "sent_at", "delivered_at", "read_at", "played_at", "failed_event_id", "failed_at", "failed_type", "failed_original", "failed_order", "person",
 	}, ""}
 	contacts = table{"contacts", []string{"phone_number_id", "id"}, []string{
 		"chat", "in_book", "full_name", "first_name", "book_username", "phone_number", "user_id", "parent_user_id", "changed_at", "original", "removed", "book_order",

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/coexstream/coexstream/internal/invalid"
@@ -59,12 +58,11 @@ func (c *Config) Validate() error {
 
 // delay is the wait after so many failures in a row: it grows, and half of it is random.
 func (c *Config) delay(failures int) time.Duration {
-	b := backoff.NewExponentialBackOff()
-	b.InitialInterval, b.MaxInterval, b.Multiplier, b.RandomizationFactor = c.RetryMin, c.RetryMax, 2, 0.5
+	r := sinks.NewRetry(c.RetryMin, c.RetryMax)
 	for range min(failures, 40) - 1 {
-		_ = b.NextBackOff()
+		_ = r.Next()
 	}
-	return b.NextBackOff()
+	return r.Next()
 }
 
 // Group is a consumer group. Its members share the partitions, and its committed offsets are where an endpoint is.

@@ -34,6 +34,7 @@ type courier struct {
 	readers map[int32]*reader
 	broken  map[string]error // failures by kind: group, commit, letters, and those of the readers
 	last    string           // the last answer of a request that failed
+	causes  map[cause]bool   // of letters that were logged since the endpoint was changed
 	stopped bool             // nothing more is sent
 
 	committing chan struct{} // has room for one commit; taken before mu
@@ -65,6 +66,7 @@ func (c *courier) use(e *Endpoint) {
 		c.client.idle()
 	}
 	c.e, c.client = e, newClient(e, c.s.cfg.Name, c.s.deps.Now, c.s.deps.Transport)
+	c.causes = map[cause]bool{}
 	c.q.Configure(c.s.limitsOf(e))
 	c.q.Enable()
 	limit := rate.Inf
@@ -401,9 +403,12 @@ func (c *courier) keepLetters(ctx context.Context) {
 					return
 				}
 			}
-			c.s.deps.Logger.Warn("the endpoint did not get an event, which is a letter now", "endpoint", name, "topic", l.Topic, "partition", l.Partition, "offset", l.Offset, "reason", l.Reason, "answer", l.Why)
 			c.m.meter.Letters.Inc()
+			c.m.letters.WithLabelValues(string(l.Reason)).Inc()
 			c.mu.Lock()
+			if c.newCause(l) {
+				c.s.deps.Logger.Warn("the endpoint did not get an event, which is a letter now; the next ones with this cause are not logged", "endpoint", name, "topic", l.Topic, "partition", l.Partition, "offset", l.Offset, "reason", l.Reason, "answer", l.Why)
+			}
 			c.q.Kept(l)
 			for _, r := range c.readers {
 				r.bell.ring()
@@ -411,6 +416,25 @@ func (c *courier) keepLetters(ctx context.Context) {
 			c.mu.Unlock()
 		}
 	}
+}
+
+// cause is why events become letters.
+type cause struct {
+	reason queue.Reason
+	why    string
+}
+
+// causesMax bounds the causes that are logged until the endpoint is changed. The metric counts all letters.
+const causesMax = 64
+
+// newCause reports whether a letter is the first one with its cause since the endpoint was changed. The caller holds mu.
+func (c *courier) newCause(l *queue.Letter) bool {
+	k := cause{l.Reason, l.Why}
+	if c.causes[k] || len(c.causes) == causesMax {
+		return false
+	}
+	c.causes[k] = true
+	return true
 }
 
 // offsetsOf are positions as the group commits them.

@@ -12,6 +12,7 @@ import (
 type metrics struct {
 	meter    *sinks.Meter
 	requests *prometheus.CounterVec // by outcome
+	letters  *prometheus.CounterVec // by reason
 	seconds  prometheus.Histogram
 }
 
@@ -40,12 +41,18 @@ func newMetrics(c *courier, endpoint string) (*metrics, error) {
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "coexstream_webhook_requests_total", Help: "Requests to the endpoint. failed: 5xx, 408, 425, 429, redirects and no answer. refused: other 4xx. gone: 410.", ConstLabels: labels,
 		}, []string{"outcome"}),
+		letters: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "coexstream_webhook_letters_total", Help: "Events that became letters, by reason. webhook_noformat: the format of the endpoint cannot represent them.", ConstLabels: labels,
+		}, []string{"reason"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "coexstream_webhook_request_seconds", Help: "Time until the endpoint answered, or did not.", ConstLabels: labels, Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
 	}
 	for _, f := range queue.Fates() {
 		m.requests.WithLabelValues(f.String())
+	}
+	for _, r := range queue.Reasons() {
+		m.letters.WithLabelValues(string(r))
 	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, func() float64 {
@@ -60,7 +67,7 @@ func newMetrics(c *courier, endpoint string) (*metrics, error) {
 		}
 		return 0
 	}
-	return m, meter.Register(m.requests, m.seconds,
+	return m, meter.Register(m.requests, m.letters, m.seconds,
 		gauge("coexstream_webhook_held_events", "Events that were read and not acknowledged yet.", func() float64 { return float64(c.q.Held()) }),
 		gauge("coexstream_webhook_failing", "1 while the endpoint fails and gets probes only.", func() float64 { return flag(c.breaker.State() != gobreaker.StateClosed) }),
 		gauge("coexstream_webhook_disabled", "1 after the endpoint answered 410, until it is changed.", func() float64 { return flag(c.q.Disabled()) }),

@@ -126,6 +126,50 @@ func TestAChangedEndpointAppliesToEventsThatWait(t *testing.T) {
 	})
 }
 
+// Events of other vendors do not fit the format meta, so that each one becomes a letter. Each cause is logged once, until the
+// endpoint is changed, and a metric counts the letters by reason.
+func TestTheSameCauseOfLettersIsLoggedOnce(t *testing.T) {
+	const warning = "which is a letter now"
+	synctest.Test(t, func(t *testing.T) {
+		log, to := newTopics(1), newReceiver()
+		foreign := func(n int) {
+			log.add(schemas.TopicMessages, message(1, n, 0, func(m *schemas.Message, _ *kgo.Record) { m.Original = []byte(`{"whatsappInboundMessage":{}}`) }))
+		}
+		for n := range 40 {
+			foreign(n)
+			log.add(schemas.TopicMessages, message(2, n, 0))
+		}
+		r := newRun(t, log, to, endpoints(t, "format: meta\nstart: beginning"))
+		time.Sleep(time.Minute)
+		if n := r.lines.count(warning); n != 1 {
+			t.Errorf("%d warnings of 40 letters", n)
+		}
+		if n := r.metric("coexstream_webhook_letters_total", "reason="+string(queue.ReasonNoFormat)); n != 40 || r.letters.count() != 40 {
+			t.Errorf("%v letters are counted, %d are kept", n, r.letters.count())
+		}
+		for _, other := range []queue.Reason{queue.ReasonRefused, queue.ReasonFailing, queue.ReasonInvalid} {
+			if n := r.metric("coexstream_webhook_letters_total", "reason="+string(other)); n != 0 {
+				t.Errorf("%v letters %s", n, other)
+			}
+		}
+		log.add(schemas.TopicMessages, &kgo.Record{Key: []byte("k"), Value: []byte("no event")})
+		time.Sleep(time.Minute)
+		if n := r.lines.count(warning); n != 2 {
+			t.Errorf("%d warnings of two causes", n)
+		}
+		if err := r.sink.Apply(endpoints(t, "format: meta\nrate: 1000")); err != nil {
+			t.Fatal(err)
+		}
+		foreign(40)
+		foreign(41)
+		time.Sleep(time.Minute)
+		if n := r.lines.count(warning); n != 3 {
+			t.Errorf("%d warnings after the endpoint was changed", n)
+		}
+		r.stop()
+	})
+}
+
 func TestATopicThatCannotBeReadDoesNotDelayTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, to := newTopics(2), newReceiver()

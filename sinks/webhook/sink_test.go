@@ -59,8 +59,11 @@ func TestAfterAKillAtMostWhatWasInFlightIsRepeatedAndNothingIsReordered(t *testi
 		})
 		es := endpoints(t, "start: beginning\nin_flight: 16")
 		r := newRun(t, log, to, es)
-		for range kills {
+		for killed := range kills {
 			time.Sleep(time.Duration(100+rng.IntN(400)) * time.Millisecond)
+			if repeated := inOrder(t, to.byBusiness()); repeated > killed*inFlight {
+				t.Errorf("%d repetitions after %d kills", repeated, killed)
+			}
 			r.kill()
 			r.begin(es)
 		}

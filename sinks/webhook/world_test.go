@@ -325,11 +325,31 @@ type run struct {
 	mu      sync.Mutex
 	groups  map[string]*group // under mu
 	letters *kept
+	lines   lines
 	to      http.RoundTripper
 	reg     *prometheus.Registry
 	sink    *webhook.Sink
 	cancel  context.CancelFunc
 	ended   chan error
+}
+
+// lines are those of a log.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// count is how many lines contain a text.
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
 }
 
 // newRun prepares a sink. groups may be those of a former one.
@@ -349,7 +369,7 @@ func (r *run) begin(es webhook.Endpoints, change ...func(*webhook.Config)) {
 	r.reg = prometheus.NewRegistry()
 	var err error
 	r.sink, err = webhook.New(cfg, webhook.Deps{
-		Log: r.log, Letters: r.letters, Registerer: r.reg, Logger: slog.New(slog.DiscardHandler), Now: time.Now, Transport: r.to,
+		Log: r.log, Letters: r.letters, Registerer: r.reg, Logger: slog.New(slog.NewTextHandler(&r.lines, nil)), Now: time.Now, Transport: r.to,
 		Group: func(name string) (webhook.Group, error) { return r.group(name), nil },
 	}, es)
 	if err != nil {

@@ -83,6 +83,9 @@ the metric coexstream_config_info is the same everywhere. Keys that belong to on
   "webhook" (dict "group_id" (printf "%s.sink-webhook" $installation))
   "archive" (dict "group_id" (printf "%s.sink-archive" $installation))) -}}
 {{- end -}}
+{{- if .Values.desk.tokens -}}
+{{- $_ := set $base "desk" (dict "tokens_dir" "/run/secrets/coexstream-tokens") -}}
+{{- end -}}
 {{- if .Values.endpoints -}}
 {{- $_ := set $base "sink" (mergeOverwrite (deepCopy (get $base "sink" | default dict)) (dict "webhook" (dict "endpoints_file" "/etc/coexstream/endpoints.yaml"))) -}}
 {{- end -}}

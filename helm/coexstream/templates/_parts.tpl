@@ -95,3 +95,26 @@ spec:
 {{- include "coexstream.scaledObject" (dict "root" .root "name" $name "kind" "Deployment" "component" .component "autoscaling" .values.autoscaling "metric" .metric) }}
 {{- end }}
 {{- end -}}
+
+{{/* Volumes and mounts of the desk's tokens, as JSON lists: one folder for each provider, with a file for each WABA or number. */}}
+{{- define "coexstream.tokenVolumes" -}}
+{{- $volumes := list -}}
+{{- range .Values.desk.tokens -}}
+{{- $volume := dict "name" (printf "tokens-%s" .provider) -}}
+{{- if .csi -}}
+{{- $_ := set $volume "csi" .csi -}}
+{{- else -}}
+{{- $_ := set $volume "secret" (dict "secretName" (required "desk.tokens: secretName or csi is needed" .secretName) "defaultMode" 288) -}}
+{{- end -}}
+{{- $volumes = append $volumes $volume -}}
+{{- end -}}
+{{- toJson $volumes -}}
+{{- end -}}
+
+{{- define "coexstream.tokenMounts" -}}
+{{- $mounts := list -}}
+{{- range .Values.desk.tokens -}}
+{{- $mounts = append $mounts (dict "name" (printf "tokens-%s" .provider) "mountPath" (printf "/run/secrets/coexstream-tokens/%s" .provider) "readOnly" true) -}}
+{{- end -}}
+{{- toJson $mounts -}}
+{{- end -}}

@@ -57,7 +57,12 @@ func (o *Office) Routes(authorize Authorize) map[string]http.Handler {
 				fail(w, &Fault{Status: http.StatusServiceUnavailable, Kind: "unavailable", Text: err.Error()})
 				return
 			}
-			answer(w, http.StatusOK, map[string]any{"syncs": o.List(r.URL.Query().Get("waba_id"))})
+			list, err := o.List(r.Context(), r.URL.Query().Get("waba_id"))
+			if err != nil {
+				fail(w, unreadable(err))
+				return
+			}
+			answer(w, http.StatusOK, map[string]any{"syncs": list})
 		}),
 		"GET /v1/syncs/{phone_number_id}": guard(Read, o.getStatus),
 		"POST /v1/syncs/plan": guard(Read, func(w http.ResponseWriter, r *http.Request, _ string) {
@@ -98,12 +103,21 @@ func (o *Office) getStatus(w http.ResponseWriter, r *http.Request, _ string) {
 		fail(w, &Fault{Status: http.StatusServiceUnavailable, Kind: "unavailable", Text: err.Error()})
 		return
 	}
-	s, ok := o.Status(r.PathValue("phone_number_id"))
+	s, ok, err := o.Look(r.Context(), r.PathValue("phone_number_id"))
+	if err != nil {
+		fail(w, unreadable(err))
+		return
+	}
 	if !ok {
 		fail(w, &Fault{Status: http.StatusNotFound, Kind: "unknown_number", Text: "no sync of this number was asked for"})
 		return
 	}
 	answer(w, http.StatusOK, s)
+}
+
+// unreadable is the fault of a topic that cannot be read.
+func unreadable(err error) *Fault {
+	return &Fault{Status: http.StatusServiceUnavailable, Kind: "unavailable", Text: "the topic syncs cannot be read: " + err.Error()}
 }
 
 // start answers 202 where the syncs are wanted now, and 409 where the preflight failed.

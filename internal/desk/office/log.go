@@ -77,7 +77,7 @@ func (l *KafkaLog) ensure(ctx context.Context) error {
 	defer admin.Close()
 	ctx, cancel := context.WithTimeout(ctx, l.conn.RequestTimeout)
 	defer cancel()
-	if err := admin.CreateDesk(ctx, l.layout); err != nil {
+	if _, err := admin.CreateDesk(ctx, l.layout); err != nil {
 		return err
 	}
 	l.ready = true

@@ -14,7 +14,6 @@ import (
 
 	"github.com/coexstream/coexstream/internal/desk"
 	"github.com/coexstream/coexstream/internal/graph"
-	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/provider"
 	"github.com/coexstream/coexstream/schemas/syncrequest"
 )
@@ -28,9 +27,11 @@ type Deps struct {
 	// request.
 	UnknownAfter time.Duration
 	Probe        Probe
-	Registerer   prometheus.Registerer
-	Logger       *slog.Logger
-	Now          func() time.Time
+	// Find reads the newest records of some numbers from the topic `syncs`; nil: it is not read.
+	Find       func(ctx context.Context, numbers map[string]bool) (map[string]Synced, error)
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger
+	Now        func() time.Time
 }
 
 // Office is the desk of one process.
@@ -47,19 +48,19 @@ type Office struct {
 	read   error           // of the last read
 
 	state   sync.Mutex
-	busy    map[string]bool         // numbers that are being worked on
-	unsent  map[string]unsent       // the attempt of this process whose request was not sent, by number
-	pending map[string]desk.Entry   // outcomes that the log did not take yet, by attempt
-	denied  map[string]graph.Token  // tokens that were refused, by number
-	notes   map[string]note         // why a number waits
-	syncs   map[string]schemas.Sync // newest record of each number
+	busy    map[string]bool        // numbers that are being worked on
+	unsent  map[string]unsent      // the attempt of this process whose request was not sent, by number
+	pending map[string]desk.Entry  // outcomes that the log did not take yet, by attempt
+	denied  map[string]graph.Token // tokens that were refused, by number
+	notes   map[string]note        // why a number waits
+	syncs   syncs
 }
 
 // New returns an office.
 func New(d Deps) (*Office, error) {
 	o := &Office{
 		Deps: d, ledger: desk.NewLedger(d.UnknownAfter), counts: map[string]bool{}, read: errors.New("the log is being read"),
-		busy: map[string]bool{}, unsent: map[string]unsent{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{}, syncs: map[string]schemas.Sync{},
+		busy: map[string]bool{}, unsent: map[string]unsent{}, pending: map[string]desk.Entry{}, denied: map[string]graph.Token{}, notes: map[string]note{}, syncs: syncs{},
 	}
 	var err error
 	o.metrics, err = newMetrics(d.Registerer, o)
@@ -392,24 +393,6 @@ func (o *Office) mended(ctx context.Context, client *graph.Client, token graph.T
 		}
 	}
 	return true
-}
-
-// Arrived takes the newest record of a number from the topic `syncs`; nil: it was removed.
-func (o *Office) Arrived(number string, s *schemas.Sync) {
-	o.state.Lock()
-	defer o.state.Unlock()
-	if s == nil {
-		delete(o.syncs, number)
-	} else {
-		o.syncs[number] = *s
-	}
-}
-
-func (o *Office) arrived(number string) (schemas.Sync, bool) {
-	o.state.Lock()
-	defer o.state.Unlock()
-	s, ok := o.syncs[number]
-	return s, ok
 }
 
 func stateOf(k graph.Kind) syncrequest.State {

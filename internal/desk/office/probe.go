@@ -24,8 +24,8 @@ type Probe struct {
 	PublicURL string
 	// Source returns the provider and a secret of the source; nil: there is none.
 	Source func() (*provider.Provider, []byte)
-	// Doctor returns the failed checks; nil: not possible here.
-	Doctor func(ctx context.Context) (fails []string, err error)
+	// Doctor returns the failed checks, and apart those that say nothing of a request; nil: not possible here.
+	Doctor func(ctx context.Context) (fails, others []string, err error)
 	// Spool returns the bytes in the fuller of the spool's folders, and their maximum; nil: not possible here.
 	Spool func() (used, most int64, err error)
 }

@@ -234,7 +234,7 @@ func (o *Office) facts(ctx context.Context, t *target) *desk.Facts {
 			f.DoctorSkip = "not possible in this process"
 			return
 		}
-		f.DoctorFails, f.DoctorErr = o.Probe.Doctor(ctx)
+		f.DoctorFails, f.DoctorOthers, f.DoctorErr = o.Probe.Doctor(ctx)
 	})
 	all.Go(func() {
 		if o.Probe.Spool == nil {

@@ -1,6 +1,7 @@
 package office
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -44,24 +45,47 @@ type RequestStatus struct {
 	Message     string     `json:"message,omitempty"`
 }
 
-// Status returns the state of a number.
+// Status returns the state of a number, with the record of its webhooks if that is in memory.
 func (o *Office) Status(number string) (*Status, bool) {
 	n, ok := o.number(number)
 	if !ok {
 		return nil, false
 	}
-	return o.statusOf(&n), true
+	found, _ := o.remembered([]string{number})
+	return o.statusOf(&n, found), true
+}
+
+// Look is Status, and reads the topic `syncs` if it has to.
+func (o *Office) Look(ctx context.Context, number string) (*Status, bool, error) {
+	n, ok := o.number(number)
+	if !ok {
+		return nil, false, nil
+	}
+	found, err := o.arrived(ctx, number)
+	if err != nil {
+		return nil, false, err
+	}
+	return o.statusOf(&n, found), true, nil
 }
 
 // List returns the state of all numbers, or of those of a WABA.
-func (o *Office) List(waba string) []*Status {
-	list := []*Status{}
+func (o *Office) List(ctx context.Context, waba string) ([]*Status, error) {
+	var numbers []desk.Number
+	var ids []string
 	for _, n := range o.numbers() {
 		if waba == "" || n.WABA == waba {
-			list = append(list, o.statusOf(&n))
+			numbers, ids = append(numbers, n), append(ids, n.ID)
 		}
 	}
-	return list
+	found, err := o.arrived(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
+	list := []*Status{}
+	for i := range numbers {
+		list = append(list, o.statusOf(&numbers[i], found))
+	}
+	return list, nil
 }
 
 func at(ms int64) *time.Time {
@@ -72,7 +96,7 @@ func at(ms int64) *time.Time {
 	return &t
 }
 
-func (o *Office) statusOf(n *desk.Number) *Status {
+func (o *Office) statusOf(n *desk.Number, found map[string]schemas.Sync) *Status {
 	now := o.Now()
 	a := n.Next(now)
 	s := &Status{
@@ -90,7 +114,7 @@ func (o *Office) statusOf(n *desk.Number) *Status {
 	}
 	s.Contacts, s.History = requestStatus(n, syncrequest.Contacts), requestStatus(n, syncrequest.History)
 	s.Sentence = sentence(n, s, a, now)
-	if sync, ok := o.arrived(n.ID); ok {
+	if sync, ok := found[n.ID]; ok {
 		s.Sync = &sync
 		s.Sentence += " Webhooks: " + syncstatus.Sentence(&sync, now)
 	}

@@ -19,6 +19,9 @@ type SecretFile struct{ Key, Path string }
 type Folder struct{ Key, Path string }
 
 func (p *prober) files(context.Context) error {
+	if p.Tokens != nil {
+		p.facts.Tokens = tokenFiles(p.Tokens)
+	}
 	for _, f := range p.Files {
 		fact := doctor.SecretFile{Key: f.Key, Path: f.Path}
 		info, err := os.Stat(f.Path)

@@ -50,6 +50,11 @@ coexstream_sink_lag_seconds{lane="live",sink="sqlite"} 1.5
 coexstream_sink_writable{sink="sqlite"} 0
 coexstream_sink_damaged_batches{sink="sqlite"} 2
 coexstream_sink_letters_total{sink="other"} 0
+coexstream_media_waiting_assets{lane="live"} 2
+coexstream_media_waiting_assets{lane="backlog"} 5
+coexstream_media_denied_businesses 3
+coexstream_media_lost_offsets_total 9
+coexstream_media_expiry_seconds 3600
 coexstream_archive_blocked_partitions 1
 coexstream_archive_damaged_batches 3
 coexstream_archive_lost_offsets_total 5
@@ -57,6 +62,9 @@ coexstream_archive_waiting_offsets 17
 coexstream_archive_oldest_seconds 90
 coexstream_archive_rotation_seconds 600
 `), &fact)
+	if want := (doctor.Media{Waiting: 7, Denied: 3, Lost: 9, Expiry: time.Hour}); fact.Media == nil || *fact.Media != want {
+		t.Errorf("%+v, want %+v", fact.Media, want)
+	}
 	if want := (doctor.Archive{Blocked: 1, Damaged: 3, Lost: 5, Waiting: 17, Oldest: 90 * time.Second, Rotation: 10 * time.Minute}); fact.Archive == nil || *fact.Archive != want {
 		t.Errorf("%+v, want %+v", fact.Archive, want)
 	}

@@ -34,6 +34,7 @@ type Options struct {
 	Files        []SecretFile
 	Certificates []CertificateFile
 	Folders      []Folder
+	Tokens       *Folder // with a token in each file; nil: none is configured
 	Spools       []SpoolFolder
 	BrokerData   func() (doctor.BrokerData, error) // nil: not looked at
 	Processes    []Process

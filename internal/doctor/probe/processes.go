@@ -98,7 +98,7 @@ func get(ctx context.Context, client *http.Client, url string, read func(*http.R
 	return read(resp, asked)
 }
 
-var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_damaged_batches|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled|coexstream_archive_(?:blocked_partitions|damaged_batches|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
+var sample = regexp.MustCompile(`^(coexstream_config_info|coexstream_spool_records|coexstream_spool_oldest_seconds|coexstream_spool_writable|coexstream_processor_blocked_partitions|coexstream_processor_damaged_batches|coexstream_processor_largest_(?:business|source)_numbers|coexstream_processor_deferred_(?:businesses|records|oldest_seconds)|coexstream_sink_blocked_partitions|coexstream_sink_damaged_batches|coexstream_sink_letters_total|coexstream_sink_writable|coexstream_sink_lag_records|coexstream_sink_lag_seconds|coexstream_webhook_failing|coexstream_webhook_disabled|coexstream_media_(?:denied_businesses|waiting_assets|expiry_seconds|lost_offsets_total)|coexstream_archive_(?:blocked_partitions|damaged_batches|lost_offsets_total|waiting_offsets|oldest_seconds|rotation_seconds))(?:\{(.*)\})? (\S+)$`)
 
 var hashLabel = regexp.MustCompile(`\bhash="([0-9a-f]+)"`)
 
@@ -152,6 +152,8 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 			readSink(m[1], m[2], value, fact)
 		case "coexstream_archive_blocked_partitions", "coexstream_archive_damaged_batches", "coexstream_archive_lost_offsets_total", "coexstream_archive_waiting_offsets", "coexstream_archive_oldest_seconds", "coexstream_archive_rotation_seconds":
 			readArchive(m[1], value, fact)
+		case "coexstream_media_denied_businesses", "coexstream_media_waiting_assets", "coexstream_media_expiry_seconds", "coexstream_media_lost_offsets_total":
+			readMedia(m[1], value, fact)
 		case "coexstream_spool_records":
 			spooled.Records += value
 		case "coexstream_spool_oldest_seconds":
@@ -159,6 +161,23 @@ func readMetrics(metrics io.Reader, fact *doctor.Process) {
 		case "coexstream_spool_writable":
 			spooled.Writable = spooled.Writable && value > 0
 		}
+	}
+}
+
+// readMedia takes a sample about media assets.
+func readMedia(name string, value float64, fact *doctor.Process) {
+	if fact.Media == nil {
+		fact.Media = &doctor.Media{}
+	}
+	switch m := fact.Media; name {
+	case "coexstream_media_denied_businesses":
+		m.Denied = value
+	case "coexstream_media_waiting_assets":
+		m.Waiting += value // one sample for each lane
+	case "coexstream_media_expiry_seconds":
+		m.Expiry = time.Duration(value * float64(time.Second))
+	case "coexstream_media_lost_offsets_total":
+		m.Lost = value
 	}
 }
 

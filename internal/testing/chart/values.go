@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/coexstream/coexstream/schemas/provider"
 )
 
 // Value is a leaf of values.yaml: a scalar, a list, or a map whose keys the user chooses.
@@ -36,7 +38,7 @@ var patterns = map[string]string{
 }
 
 // roles are the names for secrets[].roles.
-var roles = []any{"ingress", "processor", "sink-postgres", "sink-webhook", "sink-archive", "topics", "up"}
+var roles = []any{"ingress", "processor", "sink-postgres", "sink-webhook", "sink-archive", "desk", "topics", "up"}
 
 // items are the schemas of lists with objects of the chart's own. Other lists hold objects of Kubernetes.
 var items = map[string]map[string]any{
@@ -49,7 +51,18 @@ var items = map[string]map[string]any{
 		"name": map[string]any{"type": "string"}, "refreshInterval": map[string]any{"type": "string"}, "secretStoreRef": map[string]any{"type": "object"},
 		"data": map[string]any{"type": "array"}, "dataFrom": map[string]any{"type": "array"},
 	}, "name", "secretStoreRef"),
+	"desk.tokens": object(map[string]any{
+		"provider": map[string]any{"enum": syncing()}, "secretName": map[string]any{"type": "string"}, "csi": map[string]any{"type": "object"},
+	}, "provider"),
 	"endpoints": {"type": "object", "required": []string{"name", "url"}},
+}
+
+// syncing lists the providers that a desk can call.
+func syncing() (names []any) {
+	for _, p := range provider.Syncing() {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 func object(properties map[string]any, required ...string) map[string]any {

@@ -82,8 +82,10 @@ func TestTheReferenceIsMadeOfTheValues(t *testing.T) {
 }
 
 func TestTheAlertsOfTheChartAreThoseOfTheDocuments(t *testing.T) {
-	path := filepath.Join(folder, "files", "alerts.yaml")
-	same(t, path, read(t, path), read(t, "../../../docs/alerts.yaml"))
+	for _, name := range []string{"alerts.yaml", "slo-rules.yaml"} {
+		path := filepath.Join(folder, "files", name)
+		same(t, path, read(t, path), read(t, "../../../docs/"+name))
+	}
 }
 
 func TestEveryValueIsDocumentedAndUsed(t *testing.T) {

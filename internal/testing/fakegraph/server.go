@@ -64,6 +64,7 @@ type Server struct {
 	posts    []Post
 	paths    []string
 	onPost   func(Post)
+	media    media
 }
 
 // Fields are the webhook fields of a coexistence app.
@@ -78,7 +79,7 @@ func New() *Server {
 
 // Unstarted returns a fake that a test starts itself, for example with TLS.
 func Unstarted() *Server {
-	s := &Server{apps: map[string][]string{}, fields: map[string][]string{}, replies: map[string][]*Reply{}}
+	s := &Server{apps: map[string][]string{}, fields: map[string][]string{}, replies: map[string][]*Reply{}, media: newMedia()}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	return s
 }
@@ -168,6 +169,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.sync(w, r, parts[0], credential)
 	case r.Method == http.MethodPost && len(parts) == 1 && parts[0] == "synchronization":
 		s.sync(w, r, "", credential)
+	case r.Method == http.MethodGet && len(parts) == 2 && parts[0] == downloads:
+		s.download(w, r, parts[1], credential)
+	case r.Method == http.MethodGet && len(parts) == 1 && s.isMedia(parts[0]):
+		s.lookUp(w, r, parts[0])
 	case r.Method == http.MethodGet && len(parts) == 1:
 		s.number(w, r, parts[0])
 	case r.Method == http.MethodGet && len(parts) == 2:

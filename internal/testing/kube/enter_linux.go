@@ -130,7 +130,7 @@ func runInside(m *testing.M, spec string) int {
 	defer cancel()
 	var p programs
 	if running.err = json.Unmarshal([]byte(spec), &p); running.err == nil {
-		running.err = p.furnish(ctx)
+		running.err = errors.Join(p.furnish(ctx), os.Mkdir(filepath.Join(p.Dir, "tmp"), 0o700), os.Setenv("TMPDIR", filepath.Join(p.Dir, "tmp")))
 	}
 	if running.err == nil {
 		running.node, running.err = start(ctx, p)

@@ -61,6 +61,10 @@ var rules = map[string][]string{
 	"sinks/sinktest": {"schemas", "sinks", "internal/kafka", "internal/testing/seed"},
 	"sinks/archive":  {"schemas", "sinks", "internal/kafka", "internal/archive"},
 	"sinks/merge":    {"schemas", "processors/identity"},
+	// The plan of the media sink is pure. Its positions are those of the webhook sink.
+	"sinks/media":      {"schemas", "sinks", "internal/kafka", "internal/archive", "internal/graph", "internal/private"},
+	"sinks/media/plan": {"schemas", "sinks/webhook/queue"},
+	"sinks/media/link": {"sinks/media/plan", "internal/archive"},
 	// The queue and the bodies of the webhook sink are pure, too.
 	"sinks/webhook/queue":    {"schemas"},
 	"sinks/webhook/envelope": {"schemas"},
@@ -105,7 +109,7 @@ var rules = map[string][]string{
 	"internal/testing/required": {},
 	"internal/testing/packages": {"internal/testing/required"},
 	"internal/testing/azurite":  {"internal/testing/packages"},
-	"internal/testing/chart":    {"internal/testing/kube", "internal/testing/packages"},
+	"internal/testing/chart":    {"internal/testing/kube", "internal/testing/packages", "schemas/provider"},
 	"internal/testing/kube":     {"internal/testing/packages", "internal/testing/required", "internal/testing/kafkacluster"},
 	"internal/testing/seed":     {},
 	"internal/testing/freeport": {},
@@ -119,16 +123,17 @@ var rules = map[string][]string{
 var (
 	testRules  = []string{"internal/testing/certtest", "internal/testing/cost", "internal/testing/freeport", "internal/testing/seed"}
 	testRuleOf = map[string][]string{
-		"internal/graph":                {"internal/testing/fakegraph"},                                    // a fake of the API
-		"internal/desk/office":          {"internal/testing/fakegraph", "internal/embedded"},               // the same, and a broker
-		"ingress":                       {"internal/embedded"},                                             // a test compares a 200 with the broker
-		"processors":                    {"internal/embedded"},                                             // a broker repairs a batch for which a processor waits
-		"sinks":                         {"internal/testing/postgresserver", "internal/embedded"},          // real ones
-		"sinks/archive":                 {"internal/testing/azurite"},                                      // a cloud
-		"internal/archive":              {"internal/testing/azurite", "internal/testing/packages"},         // the same, and databases
-		"sinks/merge":                   {"sinks"},                                                         // worlds and their fold
-		"internal/testing/layout":       {"schemas/provider"},                                              // which names there are
-		"internal/testing/kafkacluster": {"internal/replay/replaytest", "internal/testing/postgresserver"}, // a replay gives the same events there, too
+		"internal/graph":                {"internal/testing/fakegraph"},                                                                  // a fake of the API
+		"internal/desk/office":          {"internal/testing/fakegraph", "internal/embedded"},                                             // the same, and a broker
+		"ingress":                       {"internal/embedded"},                                                                           // a test compares a 200 with the broker
+		"processors":                    {"internal/embedded"},                                                                           // a broker repairs a batch for which a processor waits
+		"sinks":                         {"internal/testing/postgresserver", "internal/embedded"},                                        // real ones
+		"sinks/archive":                 {"internal/testing/azurite"},                                                                    // a cloud
+		"internal/archive":              {"internal/testing/azurite", "internal/testing/packages"},                                       // the same, and databases
+		"sinks/media":                   {"internal/testing/fakegraph"},                                                                  // a provider with faults
+		"sinks/merge":                   {"sinks"},                                                                                       // worlds and their fold
+		"internal/testing/layout":       {"schemas/provider"},                                                                            // which names there are
+		"internal/testing/kafkacluster": {"internal/replay/replaytest", "internal/testing/postgresserver", "internal/testing/fakegraph"}, // a replay gives the same events there, too; a desk calls a fake
 	}
 )
 

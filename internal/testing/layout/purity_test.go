@@ -19,7 +19,7 @@ var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Ti
 
 // pure lists the packages without effects: what they do is a function of what they are given.
 var pure = []string{
-	"schemas", "schemas/event", "schemas/provider", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people", "sinks/merge", "sinks/webhook/queue", "sinks/webhook/envelope",
+	"schemas", "schemas/event", "schemas/provider", "schemas/segment", "ingress/raw", "ingress/route", "processors/split", "processors/identity", "processors/directory", "processors/people", "sinks/merge", "sinks/media/plan", "sinks/webhook/queue", "sinks/webhook/envelope",
 	"processors/dedup", "processors/history", "processors/deferred",
 	"processors/contacts", "processors/media", "processors/account", "processors/partition", "internal/doctor", "internal/desk", "internal/invalid",
 }

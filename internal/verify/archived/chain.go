@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/coexstream/coexstream/internal/verify"
 )
 
 // chain is the objects of a partition of a log, or of one of its snapshots, by their first offset.
@@ -47,6 +49,8 @@ type account struct {
 	t       *TopicVerdict
 	samples int
 	sampled map[string]int
+
+	progress verify.Progress
 }
 
 func (a *account) fault(n *int, kind, format string, args ...any) {
@@ -72,6 +76,7 @@ func (a *account) read(ctx context.Context, b bucket, c *chain, yield func(*reco
 		h, err := readObject(ctx, b, n, func(r *record) {
 			a.t.Records++
 			a.v.Records++
+			a.progress.Add(1)
 			yield(r)
 		})
 		if errors.Is(err, errDamaged) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/internal/verify/truth"
 	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/schemas/segment"
@@ -116,7 +117,7 @@ func judged(t *testing.T, objects []*written, p *partition, damage func(dir stri
 			names = append(names, n)
 		}
 	}
-	a := &account{v: &Verdict{}, t: &TopicVerdict{Topic: "messages"}, samples: 2, sampled: map[string]int{}}
+	a := &account{v: &Verdict{}, t: &TopicVerdict{Topic: "messages"}, samples: 2, sampled: map[string]int{}, progress: verify.Silent()}
 	chains := chainsOf(names)
 	if len(chains) != 1 {
 		t.Fatalf("%d chains in %v", len(chains), listed)

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/internal/verify"
 	"github.com/coexstream/coexstream/schemas"
 )
 
@@ -26,6 +27,8 @@ type Config struct {
 	Wait       time.Duration // maximum wait for a chain that does not grow
 	Poll       time.Duration // pause between two looks
 	SamplesMax int           // of each kind of fault in each topic
+
+	Progress verify.Progress // nil: silent
 }
 
 // Check compares an archive with the topics and with the truth. It waits until the archive has the records that the topics have now.
@@ -38,6 +41,11 @@ func Check(ctx context.Context, cfg Config) (*Verdict, error) {
 }
 
 func check(ctx context.Context, cfg Config) (v *Verdict, err error) {
+	if cfg.Progress == nil {
+		cfg.Progress = verify.Silent()
+	}
+	cfg.Progress.Begin("archive", 0)
+	defer cfg.Progress.End()
 	b, err := openBucket(ctx, cfg.URL)
 	if err != nil {
 		return nil, err
@@ -65,6 +73,9 @@ func check(ctx context.Context, cfg Config) (v *Verdict, err error) {
 	return c.v, nil
 }
 
+// sayEvery is the pause between two lines about a wait.
+const sayEvery = 10 * time.Second
+
 // checking is a running check.
 type checking struct {
 	cfg     Config
@@ -82,7 +93,7 @@ func (c *checking) topic(ctx context.Context, topic schemas.Topic) error {
 	}
 	slices.Sort(partitions)
 	id := c.fetcher.TopicID(full)
-	a := &account{v: c.v, t: &TopicVerdict{Topic: topic.String()}, samples: c.cfg.SamplesMax, sampled: map[string]int{}}
+	a := &account{v: c.v, t: &TopicVerdict{Topic: topic.String()}, samples: c.cfg.SamplesMax, sampled: map[string]int{}, progress: c.cfg.Progress}
 	for _, p := range partitions {
 		if err := c.partition(ctx, a, topic, p, hex.EncodeToString(id[:])); err != nil {
 			return fmt.Errorf("partition %d: %w", p, err)
@@ -149,6 +160,7 @@ func (c *checking) read(ctx context.Context, topic string, id int32) (*partition
 			rec.headers = append(rec.headers, pair{h.Key, h.Value})
 		}
 		p.due = append(p.due, entry{r.Offset, rec.digest()})
+		c.cfg.Progress.Add(0) // a long topic is read before its objects are counted
 		return nil
 	})
 }
@@ -159,7 +171,7 @@ func (c *checking) wait(ctx context.Context, topic schemas.Topic, id int32, log 
 	if len(p.due) > 0 {
 		want = p.due[len(p.due)-1].offset + 1
 	}
-	most, until := int64(-1), time.Time{}
+	most, until, said := int64(-1), time.Time{}, time.Now()
 	for {
 		chains, err := c.chains(ctx, topic, id)
 		if err != nil {
@@ -185,8 +197,13 @@ func (c *checking) wait(ctx context.Context, topic schemas.Topic, id int32, log 
 		if next > most || until.IsZero() {
 			most, until = next, time.Now().Add(c.cfg.Wait)
 		}
-		if time.Now().After(until) {
+		now := time.Now()
+		if now.After(until) {
 			return chains, nil
+		}
+		if now.Sub(said) >= sayEvery {
+			said = now
+			c.cfg.Progress.Say(fmt.Sprintf("the archive of %s/%d is at offset %d of %d, waiting for %s more", topic, id, max(next, p.start), want, until.Sub(now).Round(time.Second)))
 		}
 		select {
 		case <-ctx.Done():

@@ -18,7 +18,8 @@
 //
 // The raw log decides if the order of arrival matters. It shows which of two versions of a message came first, and the
 // order of live events. It also shows whether a chunk came after its place had passed: only then may it be marked late,
-// and be out of order.
+// and be out of order. A chunk that waited in the spool of an ingress was acknowledged before it was in the log. Then the
+// time of its events shows when it was read at the latest: after a wait had ended, or behind an account event.
 //
 // The judge reads the people of a webhook with code of its own: the spellings of a number, the chat, and the matching
 // entries of contacts[]. If the direction is unknown in the truth, either one is right. Contacts of one second count in the

@@ -73,6 +73,8 @@ type event struct {
 	} `json:"errors"`
 	ErrorsOmitted int64 `json:"errors_omitted"`
 
+	asking *asking // of a record on `syncs`
+
 	digest truth.Digest // of Original
 }
 
@@ -158,6 +160,10 @@ func Read(r Record) Reading {
 	// Half of a surrogate pair stays in parts that pass verbatim.
 	if p.err = json.Unmarshal(r.Value, &p.event, jsontext.AllowInvalidUTF8(true)); p.err == nil {
 		p.event.digest = truth.Sum(p.event.Original)
+	}
+	if r.Topic == schemas.TopicSyncs && p.err == nil {
+		p.event.asking = &asking{}
+		p.err = json.Unmarshal(r.Value, p.event.asking, jsontext.AllowInvalidUTF8(true))
 	}
 	return p
 }
@@ -301,7 +307,8 @@ func (j *Judge) located(r *Record, e *event, n int32) {
 		j.fault(r.Topic, WrongContent, "%s: waba_id is %q instead of %q", r, e.WABAID, num.WABA)
 		return
 	}
-	if e.Display != num.Display && !(num.noName && e.Display == "") && r.Topic != schemas.TopicOther && r.Topic != schemas.TopicAccount {
+	unnamed := e.Display == "" && (num.noName || r.Topic == schemas.TopicSyncs && e.isPending()) // the desk does not know the name
+	if e.Display != num.Display && !unnamed && r.Topic != schemas.TopicOther && r.Topic != schemas.TopicAccount {
 		j.fault(r.Topic, WrongContent, "%s: display_phone_number is %q instead of %q", r, e.Display, num.Display)
 	}
 	j.partitioned(r, num.WABA)

@@ -22,7 +22,7 @@ func (j *Judge) Expect() {
 	}
 	for i := range j.numbers {
 		for _, w := range j.numbers[i].windows {
-			j.arrange(w)
+			j.arrange(&j.numbers[i], w)
 			j.expectHistory(w)
 		}
 	}
@@ -68,13 +68,13 @@ func (j *Judge) expectHistory(w *window) {
 			it := j.item(i)
 			key := j.keyOf(it, w.id)
 			top, known := schemas.Rank(0), false
-			unsure := c.mayBeLate
+			unsure := c.unsure
 			j.chain(key, func(_ int32, other *item) bool {
 				if !known || other.rank > top {
 					top = other.rank
 				}
 				known = true
-				unsure = unsure || j.chunks[j.parts[other.part].chunk].mayBeLate
+				unsure = unsure || j.chunks[j.parts[other.part].chunk].unsure
 				return true
 			})
 			switch {

@@ -29,8 +29,12 @@ func (j *Judge) history(r *Record, e *event, n int32) {
 	j.differs(r, &d, "message %s of %s", e.WAMID, num.PhoneNumberID)
 	j.keyed(r, num.PhoneNumberID+"/"+e.Thread)
 
+	right := !e.Sync.Late || j.rightlyLate(r, num, c)
+	if !j.noteRead(num, c, e.Sync.Late) {
+		j.fault(r.Topic, NotLate, "%s: message %s, window %d, %s, left in order: a chunk before it in the log was marked late, and no account event had ended the window", r, e.WAMID, c.window, c.name())
+	}
 	if e.Sync.Late {
-		if !c.mayBeLate {
+		if !right {
 			j.fault(r.Topic, NotLate, "%s: message %s, window %d, %s", r, e.WAMID, c.window, c.name())
 			return
 		}

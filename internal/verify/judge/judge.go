@@ -32,10 +32,11 @@ type Judge struct {
 
 	contacts map[int32]*book     // of each number
 	singles  map[singleKey]*once // account and other events
-	declines map[int32]bool      // numbers that declined
+	declines map[int32]int64     // numbers that declined, and the newest receipt of that
 	events   table               // marks by ce_id
 	order    map[line]liveOrder  // last live event of an owner
 	passed   map[place]int64     // the newest receipt in a raw partition so far
+	spooled  []stay              // when the spool of an ingress was in use, as the raw log shows
 	sampled  map[string]int      // events of a type, for ValidateEvery
 
 	cut       bool      // the truth is of a run that was not played to its end
@@ -68,15 +69,27 @@ type number struct {
 	noName   bool    // some body does not name the number
 	namedIn  []int32 // the first bodies that name it with its WABA
 	left     bool    // was offboarded
-	closedBy []int32 // bodies of events that ended an onboarding
+	closedBy []closing
 	windows  []*window
 	sync     syncSeen
+	steps    []step // of the desk, from the raw log
 
 	// The last event of the history that is in order.
 	last struct {
 		window       int32
 		place, index int32
 	}
+	// The chunk that is furthest in the log, of those that left.
+	read struct {
+		at     place
+		offset int64
+	}
+}
+
+// closing is an account event that ended an onboarding.
+type closing struct {
+	body   int32
+	timeMS int64 // when it happened; 0: the webhook had no time
 }
 
 // bodyRecord is one body and its place in the raw log.
@@ -91,6 +104,9 @@ type bodyRecord struct {
 	first      place
 	offset     int64 // of the first copy
 	receivedMS int64 // of the first copy
+	oldestMS   int64 // the first receipt of all copies, and
+	newestMS   int64 // the last one
+	sentMS     int64 // the first attempt of the sender; 0: not known
 	ackedMS    int64 // the first answer with a 200; 0: none
 	passedMS   int64 // the newest receipt of the records before it in its partition
 }
@@ -166,7 +182,7 @@ func New(opt Options) (*Judge, error) {
 	}
 	j := &Judge{
 		opt: opt, cut: true, byID: map[string]int32{}, wabas: map[string]bool{}, byHash: map[truth.Digest]int32{},
-		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]bool{},
+		contacts: map[int32]*book{}, singles: map[singleKey]*once{}, twins: map[string]string{}, declines: map[int32]int64{},
 		order: map[line]liveOrder{}, passed: map[place]int64{}, sampled: map[string]int{}, topics: map[schemas.Topic]*TopicVerdict{}, sampleN: map[sampleKey]int{},
 	}
 	j.words.init()

@@ -83,7 +83,7 @@ func (j *Judge) judgeTables() {
 		if !s.owed {
 			continue
 		}
-		if !s.there && !s.stray {
+		if !s.isThere() {
 			j.fault(schemas.TopicSyncs, Lost, "the sync of %s", n.PhoneNumberID)
 			continue
 		}

@@ -26,6 +26,9 @@ func (j *Judge) Truth(l *truth.Line) error {
 		if err != nil {
 			return err
 		}
+		if at := l.Sent.FirstMS; at > 0 && (b.sentMS == 0 || at < b.sentMS) {
+			b.sentMS = at
+		}
 		if l.Sent.Acked && (!b.acked || l.Sent.LastMS < b.ackedMS) {
 			b.acked, b.ackedMS = true, l.Sent.LastMS
 		}
@@ -111,7 +114,7 @@ func (j *Judge) part(b *truth.Body, p *truth.Part) error {
 			n.left = true
 		}
 		if p.Account.Event != "PARTNER_ADDED" {
-			n.closedBy = append(n.closedBy, int32(b.Index))
+			n.closedBy = append(n.closedBy, closing{int32(b.Index), p.Account.Time * 1000})
 		}
 		key := singleKey{event: truth.KindAccount, owner: n.WABA, digest: p.Account.Digest, name: p.Account.Event, time: p.Account.Time}
 		j.single(key).told(int32(b.Index), single{number: n, account: p.Account})

@@ -16,6 +16,11 @@ type Options struct {
 	PhaseHold  time.Duration
 	QuietTime  time.Duration
 
+	// The waits of a requested sync.
+	SilentAfter  time.Duration
+	StalledAfter time.Duration
+	DeadlineNear time.Duration
+
 	// Secrets verify the signatures of raw records again; none: signatures are not judged.
 	Secrets []string
 	// AsOf is the time of the check: whether a hole that never came has been given up by now.
@@ -33,6 +38,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		GapTimeout: 30 * time.Minute, PhaseHold: 2 * time.Minute, QuietTime: 6 * time.Hour, ValidateEvery: 1, SamplesMax: 5,
+		SilentAfter: 30 * time.Minute, StalledAfter: 2 * time.Hour, DeadlineNear: 4 * time.Hour,
 	}
 }
 
@@ -41,7 +47,7 @@ func (o *Options) Check() error {
 	for _, d := range []struct {
 		key string
 		val time.Duration
-	}{{"gap_timeout", o.GapTimeout}, {"phase_hold", o.PhaseHold}, {"quiet_time", o.QuietTime}} {
+	}{{"gap_timeout", o.GapTimeout}, {"phase_hold", o.PhaseHold}, {"quiet_time", o.QuietTime}, {"silent_after", o.SilentAfter}, {"stalled_after", o.StalledAfter}, {"deadline_near", o.DeadlineNear}} {
 		if d.val <= 0 {
 			return invalid.Value(d.key, d.val, "more than 0")
 		}

@@ -15,11 +15,16 @@ import (
 type RawReading struct {
 	record   Record // without its value
 	body     int32  // -1: of another run
+	step     *step  // of the desk
 	verified bool
 }
 
 // ReadRaw reads a record of a raw topic. Several may be read at a time, once the truth has been read.
 func (j *Judge) ReadRaw(r Record) RawReading {
+	if s := readStep(&r); s != nil {
+		r.Value = nil
+		return RawReading{record: r, body: -1, step: s}
+	}
 	i, known := j.byHash[truth.Sum(r.Value)]
 	if !known {
 		r.Value = nil
@@ -44,6 +49,11 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 	at := place{r.Topic, r.Partition}
 	before := j.passed[at]
 	j.passed[at] = max(before, ms)
+	if reading.step != nil { // it came through no spool
+		j.takeStep(reading.step)
+		return
+	}
+	j.noteSpool(ms, before)
 	if i < 0 {
 		j.foreign++
 		return
@@ -62,8 +72,9 @@ func (j *Judge) TakeRaw(reading *RawReading) {
 		j.fault(r.Topic, Unverified, "%s/%d/%d: the signature of body %d does not verify", r.Topic, r.Partition, r.Offset, i)
 	}
 	if b.copies++; b.copies == 1 {
-		b.first, b.offset, b.receivedMS, b.passedMS = at, r.Offset, ms, before
+		b.first, b.offset, b.receivedMS, b.passedMS, b.oldestMS = at, r.Offset, ms, before, ms
 	}
+	b.oldestMS, b.newestMS = min(b.oldestMS, ms), max(b.newestMS, ms)
 }
 
 // verified computes the signature of the stored bytes again.

@@ -9,6 +9,7 @@ type Record struct {
 	Offset     int64
 	Key, Value []byte // a nil value is a tombstone
 	Headers    []Header
+	TimeMS     int64 // Kafka's time of the record: of an event, when the processor wrote it. 0: not known
 }
 
 // Header is a record header.

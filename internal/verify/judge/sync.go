@@ -24,6 +24,13 @@ type syncSeen struct {
 
 	// stray is set while a state without a WABA stands in the partition of the number's id, where a body lands that names
 	// the number alone. It has to give way to a tombstone once the number's WABA is known.
+	// asked has the requests of the desk for the newest onboarding; nil: there are none. wantAsked is the expected status, and haveAsked
+	// the newest record with one.
+	asked     *asked
+	wantAsked expectation
+	haveAsked *event
+	begun     bool // a window was expected without regard to requests
+
 	stray     bool
 	strayHave event
 	known     bool // a body in the log names the number with its WABA
@@ -33,8 +40,8 @@ type syncSeen struct {
 func (j *Judge) expectSyncs() {
 	for i := range j.parts {
 		p := &j.parts[i]
-		if p.kind == kindDecline && j.bodies[p.body].present() {
-			j.declines[p.number] = true
+		if b := &j.bodies[p.body]; p.kind == kindDecline && b.present() {
+			j.declines[p.number] = max(j.declines[p.number], b.receivedMS)
 		}
 	}
 	for i := range j.numbers {
@@ -54,10 +61,14 @@ func (j *Judge) expectSyncs() {
 			}
 			s.want.messages, s.want.chunks, s.want.sure = w.counts.messages, w.counts.chunks, w.sure
 			s.want.errors = j.failuresOf(w)
-		case j.declines[int32(i)]:
+		case j.declines[int32(i)] != 0:
 			s.want.state = schemas.SyncDeclined
-		default:
+		case len(n.steps) == 0:
 			continue
+		}
+		s.begun = w != nil || j.declines[int32(i)] != 0
+		if s.asked = j.askedOf(n); s.asked != nil {
+			s.wantAsked = j.expectStatus(n, s.asked, j.declines[int32(i)])
 		}
 		s.owed = true
 		s.known = slices.ContainsFunc(n.namedIn, func(b int32) bool { return j.bodies[b].present() })
@@ -71,7 +82,7 @@ func (j *Judge) closedBehind(n *number, w *window) bool {
 	for _, i := range w.chunks {
 		last = max(last, j.bodyOf(&j.chunks[i]).receivedMS)
 	}
-	return slices.ContainsFunc(n.closedBy, func(b int32) bool { return j.bodies[b].present() && j.bodies[b].receivedMS > last })
+	return slices.ContainsFunc(n.closedBy, func(e closing) bool { return j.bodies[e.body].present() && j.bodies[e.body].receivedMS > last })
 }
 
 // failuresOf are the errors of a window that the raw log has, sorted: the order in which they came is not judged.
@@ -154,10 +165,25 @@ func (j *Judge) sync(r *Record, e *event, n int32) {
 		j.judged(s, func() { s.stray, s.strayHave = true, *e })
 		return
 	}
+	if e.Status != "" && s.asked == nil {
+		j.fault(r.Topic, WrongContent, "%s: status is %q, and no sync of %s was requested", r, e.Status, e.PhoneNumberID)
+	}
+	if d := j.statusDifferences(e); len(d) > 0 {
+		j.differs(r, &d, "the sync of %s", e.PhoneNumberID)
+	}
+	if e.isPending() {
+		j.judged(s, func() { s.haveAsked = e.clone() })
+		return
+	}
 	if s.there && e.Window < s.have.Window {
 		j.fault(r.Topic, OutOfOrder, "%s: window %d of %s stands behind window %d", r, e.Window, e.PhoneNumberID, s.have.Window)
 	}
-	j.judged(s, func() { s.there, s.have = true, *e })
+	j.judged(s, func() {
+		s.there, s.have = true, *e
+		if e.Status != "" {
+			s.haveAsked = e.clone()
+		}
+	})
 }
 
 // syncGone takes the tombstone of a number whose first webhook had no WABA.
@@ -193,7 +219,38 @@ func (j *Judge) judged(s *syncSeen, change func()) {
 
 // right reports whether the number's sync is in the right partition alone, and has the expected state.
 func (s *syncSeen) right(j *Judge) bool {
-	return (s.there || s.stray) && j.syncDifferences(s) == nil
+	return s.isThere() && j.syncDifferences(s) == nil
+}
+
+// isThere reports whether there is a record of the sync.
+func (s *syncSeen) isThere() bool { return s.there || s.stray || !s.begun && s.haveAsked != nil }
+
+// clone copies an event whose reading is reused.
+func (e *event) clone() *event {
+	c := *e
+	return &c
+}
+
+// askedDifferences judges the newest record with a status.
+func (j *Judge) askedDifferences(d *differences, s *syncSeen) {
+	want := s.wantAsked.statuses
+	if s.asked == nil || want == nil {
+		return
+	}
+	status := ""
+	switch {
+	case s.haveAsked == nil:
+	case s.wantAsked.pending || !s.begun:
+		status = s.haveAsked.Status
+	default:
+		status = s.have.Status
+	}
+	if !slices.Contains(want, status) {
+		*d = append(*d, fmt.Sprintf("status is %q instead of one of %q", status, want))
+	}
+	if s.haveAsked != nil && status != "" {
+		j.requestDifferences(d, s.haveAsked, s.asked)
+	}
 }
 
 func (j *Judge) syncDifferences(s *syncSeen) differences {
@@ -212,6 +269,10 @@ func (j *Judge) syncDifferences(s *syncSeen) differences {
 	}
 	if s.want.window != 0 {
 		d.number("window", int64(have.Window), int64(s.want.window))
+	}
+	j.askedDifferences(&d, s)
+	if !s.begun {
+		return d
 	}
 	d.errors(have, s)
 	if s.want.sure && s.want.window != 0 {

@@ -2,7 +2,7 @@
 //
 // It has rules of its own, from docs/consuming.md, and shares no code with the sinks. It reads all event topics,
 // computes the content of each row, reads all rows, and compares. If the rules leave two events equal, either may be in
-// the table. Chats are compared with the messages of the tables.
+// the table. The view sync_status has to contain the newest record of each window on `syncs`. Chats are compared with the messages of the tables.
 //
 // It knows nothing of the sent webhooks: package judge compares those with the topics.
 package tables

@@ -18,7 +18,7 @@ func personHash(number, id string) []byte {
 
 // Rows of people who were erased are not lost. They are a fault where they are there, and so are rows of later events that are missing.
 func TestErasedRowsAreNotLostAndMayNotComeBack(t *testing.T) {
-	erasing := Dialect{Name: "postgres", Unix: SQLite.Unix, Erases: true}
+	erasing := Dialect{Name: "postgres", Window: "window", Unix: SQLite.Unix, Erases: true}
 	const until = 1000 // seconds
 	message := func(wamid, user string, at int64) string {
 		return fmt.Sprintf(`{"phone_number_id":"n","wamid":%q,"kind":"message","rank":1,"thread":%q,"contact":{"wa_id":%q},"direction":"inbound","timestamp":%d,"type":"text","historical":true,"status":"read","original":{}}`, wamid, user, user, at)
@@ -70,16 +70,17 @@ func TestErasedRowsAreNotLostAndMayNotComeBack(t *testing.T) {
 	}
 }
 
-// A status whose row names nobody is not found by an erasure, and is not judged. One whose message id contains the person's is a fault.
+// A status whose row names nobody is not found by an erasure, and is not judged. One whose row or message id contains the person's is a fault.
 func TestAStatusThatNamesNobodyIsNotJudged(t *testing.T) {
-	erasing := Dialect{Name: "postgres", Unix: SQLite.Unix, Erases: true}
-	for wamid, want := range map[string]string{
-		"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA": "0 1", // of 16505551234
-		"wamid.HBgLMTU1NTQzMzI3MjcVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA": "1 0",
-		"x": "1 0",
+	erasing := Dialect{Name: "postgres", Window: "window", Unix: SQLite.Unix, Erases: true}
+	for _, c := range []struct{ wamid, person, want string }{
+		{"wamid.HBgLMTY1MDU1NTEyMzQVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA", "", "0 1"}, // of 16505551234
+		{"wamid.HBgLMTU1NTQzMzI3MjcVAgARGBI0OTRFMjI2QTAxRTQ5QzVDM0YA", "", "1 0"},
+		{"x", "", "1 0"},
+		{"x", "16505551234", "0 1"},
 	} {
 		db := held(t)
-		if _, err := db.Exec("CREATE TABLE erased (person blob, erased_at timestamp); INSERT INTO receipts VALUES ('n', ?, '', 'read')", wamid); err != nil {
+		if _, err := db.Exec("CREATE TABLE erased (person blob, erased_at timestamp); INSERT INTO receipts VALUES ('n', ?, '', 'read', ?)", c.wamid, c.person); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := db.Exec("INSERT INTO erased VALUES (?, ?)", personHash("n", "16505551234"), time.Unix(1000, 0).UTC()); err != nil {
@@ -90,7 +91,7 @@ func TestAStatusThatNamesNobodyIsNotJudged(t *testing.T) {
 		if rows.erasures, err = readErasures(t.Context(), db, erasing); err != nil {
 			t.Fatal(err)
 		}
-		value := fmt.Sprintf(`{"phone_number_id":"n","wamid":%q,"kind":"status","thread":"16505551234","contact":{"wa_id":"16505551234"},"direction":"outbound","timestamp":5,"status":"read","original":{}}`, wamid)
+		value := fmt.Sprintf(`{"phone_number_id":"n","wamid":%q,"kind":"status","thread":"16505551234","contact":{"wa_id":"16505551234"},"direction":"outbound","timestamp":5,"status":"read","original":{}}`, c.wamid)
 		if err := rows.add(schemas.TopicMessages, record(schemas.TypeStatus, "id", value)); err != nil {
 			t.Fatal(err)
 		}
@@ -98,8 +99,8 @@ func TestAStatusThatNamesNobodyIsNotJudged(t *testing.T) {
 		if err := v.judge(t.Context(), Config{DB: db, Dialect: erasing, SamplesMax: 9}, rows, nil); err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprintf("%d %d", v.Tables[2].Unjudged, v.Tables[2].Unexpected); got != want {
-			t.Errorf("%s: unjudged, unexpected: %s, want %s", wamid, got, want)
+		if got := fmt.Sprintf("%d %d", v.Tables[2].Unjudged, v.Tables[2].Unexpected); got != c.want {
+			t.Errorf("%+v: unjudged, unexpected: %s", c, got)
 		}
 	}
 }

@@ -70,14 +70,16 @@ func (b *best) take(at int64, value string, order ...int64) {
 type rows struct {
 	of         map[string]map[string]*best
 	partitions map[string]int32 // of the business numbers
+	syncs      map[syncKey]syncRow
 
 	erasures erasures
 	erased   *rows           // of the events about people who were erased later; nil: none
+	nobody   map[string]bool // receipts that do not say whom they are about
 	targets  map[string]bool // the messages that erased rows are about; nil: not asked for yet
 }
 
 func newRows() *rows {
-	return &rows{of: map[string]map[string]*best{}, partitions: map[string]int32{}}
+	return &rows{of: map[string]map[string]*best{}, partitions: map[string]int32{}, syncs: map[syncKey]syncRow{}}
 }
 
 func (r *rows) at(table string, key ...string) *best {
@@ -103,7 +105,7 @@ const (
 )
 
 func tableNames() []string {
-	return []string{messages, versions, receipts, reactions, contacts, notes, threads}
+	return []string{messages, versions, receipts, reactions, contacts, notes, threads, syncs}
 }
 
 // add adds a record of an event topic. An unreadable one becomes a letter, and no row.
@@ -141,6 +143,9 @@ func (r *rows) add(topic schemas.Topic, rec *kgo.Record) error {
 		}
 		r.at(contacts, number, person).take(0, value, rec.Offset)
 	case schemas.TopicSyncs:
+		if err := r.sync(rec); err != nil {
+			return fmt.Errorf("%s/%d@%d: %w", topic, rec.Partition, rec.Offset, err)
+		}
 	case schemas.TopicAccount:
 		r.at(notes, id).take(0, "", 0)
 	case schemas.TopicOther:

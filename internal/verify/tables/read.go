@@ -11,6 +11,8 @@ import (
 // Dialect has the queries of a database.
 type Dialect struct {
 	Name string
+	// Window is the column of sync_status with the number of the window.
+	Window string
 	// Unix is an expression for a column with a time as Unix seconds.
 	Unix func(column string) string
 	// Erases says that there is a table of people who were erased.
@@ -19,8 +21,8 @@ type Dialect struct {
 
 // SQLite and PostgreSQL are the databases of the sinks.
 var (
-	SQLite     = Dialect{Name: "sqlite", Unix: func(column string) string { return column }}
-	PostgreSQL = Dialect{Name: "postgres", Unix: func(column string) string { return "extract(epoch FROM " + column + ")::bigint" }, Erases: true}
+	SQLite     = Dialect{Name: "sqlite", Window: "window", Unix: func(column string) string { return column }}
+	PostgreSQL = Dialect{Name: "postgres", Window: "sync_window", Unix: func(column string) string { return "extract(epoch FROM " + column + ")::bigint" }, Erases: true}
 )
 
 // found contains the present rows: by table, then by key.
@@ -62,7 +64,8 @@ func read(ctx context.Context, db *sql.DB, d Dialect) (have found, chats map[str
 	lines := map[string][]line{}
 	var a, b, c, v string
 	var gone, historical bool
-	var n, unread, at int64
+	var n, unread, at, onboarded, requested, deadline, code int64
+	var status, by string
 	for _, table := range []struct {
 		query string
 		into  []any
@@ -87,6 +90,9 @@ func read(ctx context.Context, db *sql.DB, d Dialect) (have found, chats map[str
 		{"SELECT event_id FROM notes", []any{&a}, func() { have.put(notes, "", a) }},
 		{"SELECT phone_number_id, chat, messages, last_wamid, " + d.Unix("last_at") + ", unread FROM threads", []any{&a, &b, &n, &c, &at, &unread}, func() {
 			have.put(threads, fmt.Sprintf("%d messages, last %s at %d, %d unread", n, c, at, unread), a, b)
+		}},
+		{d.syncQuery(), []any{&a, &b, &c, &status, &n, &onboarded, &requested, &deadline, &by, &code}, func() {
+			have.put(syncs, syncText(c, status, n, onboarded, requested, deadline, by, code), a, b)
 		}},
 	} {
 		row := table.row

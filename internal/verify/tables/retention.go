@@ -24,7 +24,7 @@ func cutOf(ranges map[kafka.TopicPartition]kafka.Range, byName map[string]schema
 
 // unknown reports whether events of a row may have been removed from the topics.
 func (r *rows) unknown(table, key string, cut map[int32]bool) bool {
-	if table == contacts || table == threads {
+	if table == contacts || table == threads || table == syncs {
 		return false
 	}
 	if number, _, ok := strings.Cut(key, " "); ok {

@@ -82,6 +82,9 @@ const (
 	ReasonNoFormat Reason = "webhook_noformat" // the format cannot represent the event
 )
 
+// Reasons lists all reasons.
+func Reasons() []Reason { return []Reason{ReasonRefused, ReasonFailing, ReasonInvalid, ReasonNoFormat} }
+
 // track is a place with its unacknowledged events.
 type track struct {
 	Place

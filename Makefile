@@ -80,6 +80,10 @@ test-archive: ## the archive on an emulator of Azure; DuckDB and ClickHouse read
 test-chart: ## render the profiles of the Helm chart, and hold them against the schemas of Kubernetes
 	COEXSTREAM_TEST_CHART=1 go test -v -count=1 ./internal/testing/chart
 
+.PHONY: test-kube
+test-kube: ## install the profiles of the Helm chart on a real Kubernetes node; needs Linux and root. The first run builds Kubernetes
+	COEXSTREAM_TEST_KUBE=1 go test -v -count=1 -p 1 -timeout 40m ./internal/testing/kube/...
+
 .PHONY: test-alerts
 test-alerts: ## the rules of docs/alerts.yaml on simulated series, by the rule engine of Prometheus
 	cd internal/testing/alerting && go vet ./... && go test -count=1 ./...

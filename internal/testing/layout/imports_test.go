@@ -109,7 +109,8 @@ var rules = map[string][]string{
 	"internal/testing/required": {},
 	"internal/testing/packages": {"internal/testing/required"},
 	"internal/testing/azurite":  {"internal/testing/packages"},
-	"internal/testing/chart":    {"internal/testing/packages", "schemas/provider"},
+	"internal/testing/chart":    {"internal/testing/kube", "internal/testing/packages", "schemas/provider"},
+	"internal/testing/kube":     {"internal/testing/packages", "internal/testing/required", "internal/testing/kafkacluster"},
 	"internal/testing/seed":     {},
 	"internal/testing/freeport": {},
 	// PostgreSQL for tests.

@@ -1,5 +1,5 @@
-// Package packages installs what tests need from the registries of npm and PyPI, in pinned versions, into the cache folder of the user. A
-// test is left out where that is not possible (package required).
+// Package packages installs what tests need from the registries of npm, PyPI and Go, in pinned versions, into the cache folder of the user.
+// A test is left out where that is not possible (package required).
 package packages
 
 import (
@@ -79,6 +79,9 @@ func installedAt(platform string, lists []file, install func(folder string) erro
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // no more than litter
 	for _, l := range lists {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(work, l.name)), 0o755); err != nil { //nolint:gosec // packages are no secret
+			return "", err
+		}
 		if err := os.WriteFile(filepath.Join(work, l.name), l.content, 0o644); err != nil { //nolint:gosec // neither are their names
 			return "", err
 		}

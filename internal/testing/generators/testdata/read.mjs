@@ -5,7 +5,7 @@ import { Convert } from './out/events.js';
 
 const { Types, Events } = JSON.parse(readFileSync('events.json', 'utf8'));
 const types = Object.fromEntries(Types.map(({ Schema, Type }) => [Schema, Type]));
-const times = new Set(['opened_at', 'last_chunk_at', 'deadline_at', 'ended_at', 'since', 'at']);
+const times = new Set(['opened_at', 'last_chunk_at', 'deadline_at', 'ended_at', 'since', 'at', 'expires_at']);
 const read = (text) => JSON.parse(text, (key, value) => (times.has(key) && typeof value === 'string' ? new Date(value).toJSON() : value));
 
 for (const { Schema, Name } of Events) {

@@ -28,7 +28,7 @@ func (s *Sink) attempt(ctx context.Context, it *plan.Item) plan.Result {
 	if !s.allowed(a.MIMEType) {
 		return plan.Result{Kind: plan.TypeNotAllowed, Detail: "the declared type is none of sink.media.types"}
 	}
-	file, err := s.stage.open(a)
+	file, err := s.stage.open(it)
 	if err != nil {
 		return own("open the file of the download", err)
 	}
@@ -292,6 +292,7 @@ func (s *Sink) keep(ctx context.Context, file *os.File, r plan.Result) plan.Resu
 	if err == nil {
 		s.m.bytes.Add(float64(r.Bytes))
 		s.total.Add(r.Bytes)
+		s.note(stepTotal, nil)
 	}
 	r.Kind = plan.Stored
 	return r

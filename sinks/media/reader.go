@@ -191,10 +191,10 @@ func (r *reader) learn(from, start int64) error {
 				r.done[e.Asset.EventID] = true
 			}
 		}
-		if got.Next <= at {
-			return nil
+		if got.Next <= at && !sinks.Pause(r.ctx, r.s.cfg.RetryMin) { // a new leader may know a part of the log only
+			return r.ctx.Err()
 		}
-		at = got.Next
+		at = max(at, got.Next)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 	"github.com/coexstream/coexstream/sinks/media/plan"
 )
 
-// stage is the folder of partial downloads. A file there is named for its asset, so that a later attempt continues it.
+// stage is the folder of partial downloads. A file there belongs to one event, so that a later attempt continues it, and
+// another event with the same asset never writes to it.
 type stage struct{ dir string }
 
 const partial = ".part"
@@ -43,9 +44,10 @@ func (s stage) prepare(now time.Time, life time.Duration) error {
 	return nil
 }
 
-// open opens the file of an asset, with what a former attempt left.
-func (s stage) open(a *plan.Asset) (*os.File, error) {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", a.WABA, a.Number, a.MediaID))
+// open opens the file of an event's asset, with the part that a former attempt left.
+func (s stage) open(it *plan.Item) (*os.File, error) {
+	a := &it.Asset
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s/%d/%d", a.WABA, a.Number, a.MediaID, it.Topic, it.Partition, it.Offset))
 	return private.OpenFile(filepath.Join(s.dir, hex.EncodeToString(sum[:16])+partial), os.O_CREATE|os.O_RDWR)
 }
 

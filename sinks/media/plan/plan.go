@@ -152,9 +152,16 @@ func (p *Plan) Add(place queue.Place, from, to int64, items []*Item) bool {
 	return true
 }
 
-// Reset moves a topic to an offset: the records before it are gone.
+// Reset moves a topic to an offset: the records before it are gone, or the log was cut there. Assets of records behind it are those of
+// another log, and are forgotten.
 func (p *Plan) Reset(place queue.Place, to int64) {
 	if t := p.tracks[place]; t != nil {
+		t.open = slices.DeleteFunc(t.open, func(it *Item) bool {
+			if it.Offset >= to {
+				p.forget(it)
+			}
+			return it.Offset >= to
+		})
 		t.read, t.dirty = to, true
 		t.was = queue.Position{Log: t.was.Log, Next: to, End: to}
 	}

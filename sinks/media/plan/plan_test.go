@@ -326,3 +326,25 @@ func TestADisownedPartitionIsForgotten(t *testing.T) {
 		t.Error("something is left")
 	}
 }
+
+// A log was cut at 60 and continues with other records. The committed offset may not pass an open asset of the new ones.
+func TestACutLogForgetsTheAssetsOfItsOldRecords(t *testing.T) {
+	h := newPlan(t)
+	at := queue.Place{Topic: schemas.TopicMessages}
+	for i := range 50 {
+		h.add(schemas.TopicMessages, fmt.Sprint("old ", i), 5)
+	}
+	taken := h.Next(start)
+	h.Reset(at, 0)
+	h.next[schemas.TopicMessages] = 0
+	h.add(schemas.TopicMessages, "new", 5)
+	if o := h.Done(taken, plan.Result{Kind: plan.Stored, SHA256: "0123456789"}, start); o != nil {
+		t.Errorf("an outcome of a record that is gone: %+v", o)
+	}
+	if p := h.Commit()[at]; p.Next > 0 {
+		t.Errorf("the committed offset %d passes the open asset at 0", p.Next)
+	}
+	if it := h.Next(start); it == nil || it.Asset.EventID != "new" || h.Next(start) != nil {
+		t.Errorf("next is %+v", it)
+	}
+}

@@ -214,6 +214,9 @@ func (w *walk) resync(b []byte, pos int64) (int64, batchHeader) {
 	if size-pos >= batchHeaderBytes {
 		if h, ok := readHeader(b[pos:]); ok && h.bytes < size-pos {
 			if after, ok, agrees := w.follows(b, pos+h.bytes); ok && agrees {
+				if at, first, ok := w.between(b, pos+1, pos+h.bytes); ok {
+					return at, first // the length was damaged, and leads to a later batch
+				}
 				return pos + h.bytes, after
 			}
 		}
@@ -245,6 +248,30 @@ func (w *walk) resync(b []byte, pos int64) (int64, batchHeader) {
 		return alone[0].pos, alone[0].h
 	}
 	return size, batchHeader{}
+}
+
+// between finds the first of the whole batches that fill b up to end without a gap. A batch in the content of a record
+// does not reach the end of its own batch: the record's headers follow it.
+func (w *walk) between(b []byte, from, end int64) (int64, batchHeader, bool) {
+	for q := from; q+batchHeaderBytes <= end; q++ {
+		if b[q+16] != 2 {
+			continue
+		}
+		at := q
+		for at < end {
+			h, ok := intact(b[at:end])
+			if !ok {
+				break
+			}
+			at += h.bytes
+		}
+		if at == end {
+			if h, ok, agrees := w.follows(b, q); ok && agrees {
+				return q, h, true
+			}
+		}
+	}
+	return 0, batchHeader{}, false
 }
 
 // lostMost is more offsets than one damaged place takes.

@@ -32,6 +32,8 @@ func FuzzDamagedLog(f *testing.F) {
 	f.Add(true, uint8(9), uint16(200), []byte{1, 2, 3, 4, 5, 6, 7, 8})
 	f.Add(false, uint8(30), uint16(70), bytes.Repeat([]byte{0}, 100))
 	f.Add(false, uint8(5), uint16(90), []byte{0xff, 0, 0, 0, 0, 0, 0, 9})
+	f.Add(false, uint8(35), uint16(72), []byte{0x83}) // the length leads to the beginning of a later batch
+	f.Add(true, uint8(35), uint16(72), []byte{0x83})
 	f.Fuzz(func(t *testing.T, contiguous bool, count uint8, at uint16, damage []byte) {
 		type placed struct {
 			pos   int64

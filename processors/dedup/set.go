@@ -177,15 +177,6 @@ func (s *Set) Load(page []byte) error {
 	return nil
 }
 
-// AppendPage appends all entries to a page, in the order of their hashes.
-func (s *Set) AppendPage(page []byte) []byte {
-	if s.zero != 0 {
-		page = AppendEntry(page, schemas.Hash{}, schemas.Rank(s.zero-1))
-	}
-	s.each(func(e []byte) { page = append(page, e...) })
-	return page
-}
-
 // each goes through the entries in the order of their hashes.
 func (t *table) each(do func(entry []byte)) {
 	for _, p := range t.pages {

@@ -29,11 +29,11 @@ up: build ## run everything in one process, data in ./data
 
 .PHONY: test
 test: ## run all tests, the end-to-end ones on the embedded broker included; those that wait for a broker wait beside each other
-	GOGC=400 go test -parallel 8 -timeout 20m ./... # a fifth less CPU time than with the default; the tests of the binary run it without GOGC
+	GOGC=400 go test -ldflags=-w -parallel 8 -timeout 20m ./... # GOGC: a fifth less CPU time than with the default; the tests of the binary run it without. -w: links in two thirds of the time
 
 .PHONY: test-long
 test-long: ## the tests that `make test` leaves out because they take long (internal/testing/long)
-	TEST_LONG=1 GOGC=400 go test -count=1 -parallel 4 -timeout 20m -run "^($$(echo $(LONG) | tr ' ' '|'))$$" $(sort $(dir $(LONG_FILES)))
+	TEST_LONG=1 GOGC=400 go test -ldflags=-w -count=1 -parallel 4 -timeout 20m -run "^($$(echo $(LONG) | tr ' ' '|'))$$" $(sort $(dir $(LONG_FILES)))
 
 .PHONY: race
 race: ## run the tests with the race detector

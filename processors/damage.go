@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -153,9 +154,10 @@ func (s *session) unreadable(fetches kgo.Fetches, maybe func(schemas.Topic, int3
 	return failed
 }
 
-// steppedOver blocks the partitions of which records behind a damaged batch were polled: the client steps over some kinds of damage.
-// Other gaps are those of aborted transactions and of retention.
-func (s *session) steppedOver(ctx context.Context, fetches kgo.Fetches) (damaged error) {
+// steppedOver returns an error if records before the polled ones were not polled: the client steps over some kinds of damage. If the
+// next batch is damaged, its partition is blocked. Other gaps are those of aborted transactions, of markers and of retention. A gap
+// that cannot be read is not passed.
+func (s *session) steppedOver(ctx context.Context, fetches kgo.Fetches) (failed error) {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		topic, ok := s.assignment.inputs[p.Topic]
 		r := s.runners[p.Partition]
@@ -164,11 +166,18 @@ func (s *session) steppedOver(ctx context.Context, fetches kgo.Fetches) (damaged
 		}
 		ctx, cancel := context.WithTimeout(ctx, lookWait)
 		defer cancel()
-		if err := s.fetcher.Look(ctx, p.Topic, p.Partition, r.position[topic]); errors.Is(err, kafka.ErrDamaged) && s.isDamaged(ctx, r, topic) {
-			damaged = err
+		missed, err := s.fetcher.Ahead(ctx, p.Topic, p.Partition, r.position[topic], p.Records[0].Offset)
+		switch {
+		case errors.Is(err, kafka.ErrOffsetGone):
+		case err != nil:
+			if failed = err; !s.isDamaged(ctx, r, topic) {
+				s.p.health.waits(p.Partition, err.Error())
+			}
+		case missed >= 0:
+			failed = fmt.Errorf("%s/%d@%d was not polled, and records behind it were", p.Topic, p.Partition, missed)
 		}
 	})
-	return damaged
+	return failed
 }
 
 // mayBeDamage reports whether an error of a poll may be due to the bytes of a batch.
@@ -177,13 +186,16 @@ func mayBeDamage(err error) bool {
 	return !errors.As(err, &ke) && !errors.As(err, &lost) && !errors.Is(err, kgo.ErrClientClosed)
 }
 
-// isDamaged blocks a partition if the next batch of raw.live or rerouted is damaged.
+// isDamaged blocks a partition if the next batch with records of raw.live or rerouted is damaged.
 func (s *session) isDamaged(ctx context.Context, r *runner, topic schemas.Topic) bool {
 	ctx, cancel := context.WithTimeout(ctx, lookWait)
 	defer cancel()
-	_, err := s.fetcher.Fetch(ctx, s.names[topic], r.partition, r.position[topic], 1, 0)
 	at := (*kafka.Damaged)(nil)
-	if !errors.As(err, &at) {
+	if _, err := s.fetcher.Ahead(ctx, s.names[topic], r.partition, r.position[topic], math.MaxInt64); !errors.As(err, &at) {
+		return false
+	}
+	// The network may have damaged it.
+	if _, err := s.fetcher.Fetch(ctx, at.Topic, at.Partition, at.Offset, 1, 0); !errors.As(err, &at) {
 		return false
 	}
 	r.dropRetained()
@@ -220,9 +232,7 @@ func (s *session) lookAtDamage(ctx context.Context) (rewind bool) {
 			if r == nil || !r.stands(topic) || s.runners[partition] != r {
 				continue
 			}
-			if err := s.fetcher.Look(ctx, s.names[topic], partition, r.position[topic]); errors.Is(err, kafka.ErrDamaged) {
-				rewind = s.isDamaged(ctx, r, topic) || rewind
-			}
+			rewind = s.isDamaged(ctx, r, topic) || rewind
 		}
 	}
 	return rewind

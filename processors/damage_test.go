@@ -7,11 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
@@ -121,6 +124,95 @@ func TestADamagedLiveBatchBlocksItsPartitionAlone(t *testing.T) {
 				t.Errorf("%d echoes, want 7", got)
 			}
 		})
+	}
+}
+
+// The client steps over a batch with a wrong magic byte. The processor looks at the gap; the answer may be late.
+func TestAGapThatCannotBeReadIsNotPassed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := newCluster(t, kfake.DataDir(dir))
+	for i := range 4 {
+		c.put(schemas.TopicRawLive, "1", echo("1", fmt.Sprint("e", i)))
+	}
+	mend := damage(t, dir, "coex.raw.live", kafka.Partition([]byte("1"), partitions), 2, batchMagic)
+	looks, letGo := c.holdLooks()
+	s := c.start(c.config("a"))
+	<-looks
+	time.Sleep(2 * time.Second) // longer than a look may take
+	letGo()
+	s.waitsAt(t, schemas.TopicRawLive, 2, 1)
+	mend()
+	c.committed(schemas.TopicRawLive, "1", 3)
+	s.served(t)
+	if got := len(c.read(schemas.TopicEchoes, atLeast(4))); got != 4 {
+		t.Errorf("%d echoes, want 4", got)
+	}
+}
+
+// holdLooks delays all fetches of a single batch until letGo is called. looks is closed at the first.
+func (c *cluster) holdLooks() (looks chan struct{}, letGo func()) {
+	looks = make(chan struct{})
+	gone := make(chan struct{})
+	var begun, over sync.Once
+	letGo = func() { over.Do(func() { close(gone) }) }
+	c.t.Cleanup(letGo)
+	c.kfake.ControlKey(int16(kmsg.Fetch), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.kfake.KeepControl()
+		for _, topic := range kreq.(*kmsg.FetchRequest).Topics {
+			for _, p := range topic.Partitions {
+				if p.PartitionMaxBytes == 1 {
+					begun.Do(func() { close(looks) })
+					c.kfake.SleepControl(func() { <-gone })
+					return nil, nil, false
+				}
+			}
+		}
+		return nil, nil, false
+	})
+	return looks, letGo
+}
+
+// Each transaction on rerouted ends with a marker, which stands between the last record and a damaged batch.
+func TestADamagedBatchBehindAMarkerBlocksItsPartition(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]int{"records": batchRecords, "magic": batchMagic} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			c := newCluster(t, kfake.DataDir(dir))
+			for i := range 3 {
+				c.commit(schemas.TopicRerouted, "1", echo("1", fmt.Sprint("e", i)))
+			}
+			mend := damage(t, dir, "coex.rerouted", kafka.Partition([]byte("1"), partitions), 2, at)
+			s := c.start(c.config("a"))
+			s.waitsAt(t, schemas.TopicRerouted, 2, 1)
+			mend()
+			c.committed(schemas.TopicRerouted, "1", 4)
+			s.served(t)
+			if got := len(c.read(schemas.TopicEchoes, atLeast(3))); got != 3 {
+				t.Errorf("%d echoes, want 3", got)
+			}
+		})
+	}
+}
+
+// commit writes a raw record in a transaction of its own.
+func (c *cluster) commit(topic schemas.Topic, waba, body string) {
+	c.t.Helper()
+	p, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...), kgo.TransactionalID("before"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.BeginTransaction(); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := p.ProduceSync(c.t.Context(), rawRecord(topic, waba, body, time.Now())).FirstErr(); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := p.EndTransaction(c.t.Context(), kgo.TryCommit); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

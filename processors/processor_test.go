@@ -61,14 +61,17 @@ func (c *cluster) put(topic schemas.Topic, waba, body string) {
 // putAt is put with the time at which the ingress received the webhook.
 func (c *cluster) putAt(topic schemas.Topic, waba, body string, at time.Time) {
 	c.t.Helper()
-	r := &kgo.Record{
+	if err := c.client.ProduceSync(c.t.Context(), rawRecord(topic, waba, body, at)).FirstErr(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func rawRecord(topic schemas.Topic, waba, body string, at time.Time) *kgo.Record {
+	return &kgo.Record{
 		Topic: topic.Name("coex."), Partition: kafka.Partition([]byte(waba), partitions), Key: []byte(waba), Value: []byte(body),
 		Headers: []kgo.RecordHeader{
 			{Key: schemas.HeaderReceivedAt, Value: strconv.AppendInt(nil, at.UnixMilli(), 10)}, {Key: schemas.HeaderSource, Value: []byte("meta")},
 		},
-	}
-	if err := c.client.ProduceSync(c.t.Context(), r).FirstErr(); err != nil {
-		c.t.Fatal(err)
 	}
 }
 

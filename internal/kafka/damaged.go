@@ -32,17 +32,40 @@ func (d *Damaged) Place() string { return fmt.Sprintf("%s/%d@%d", d.Topic, d.Par
 
 // Look reads the batch at an offset once, and returns an error that is a Damaged if it is damaged.
 func (f *Fetcher) Look(ctx context.Context, topic string, partition int32, offset int64) error {
-	_, err := f.once(ctx, f.decompress, topic, partition, offset, 1, 0)
+	_, err := f.look(ctx, topic, partition, offset)
+	return err
+}
+
+func (f *Fetcher) look(ctx context.Context, topic string, partition int32, offset int64) (Fetched, error) {
+	got, err := f.once(ctx, f.decompress, topic, partition, offset, 1, 0)
 	switch {
 	case errors.Is(err, ErrDamaged):
-		return &Damaged{topic, partition, offset, err}
+		return got, &Damaged{topic, partition, offset, err}
 	case errors.Is(err, kerr.OffsetOutOfRange):
-		return fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ErrOffsetGone)
+		return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, ErrOffsetGone)
 	case err != nil:
 		f.forget(topic)
-		return fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, err)
+		return got, fmt.Errorf("fetch %s/%d@%d: %w", topic, partition, offset, err)
 	}
-	return nil
+	return got, nil
+}
+
+// Ahead returns the offset of the first committed record in [from, to), or -1 if there is none. It reads batch by batch, so that a
+// damaged batch among those of transaction markers and aborted records is found: the error is a Damaged with its offset.
+func (f *Fetcher) Ahead(ctx context.Context, topic string, partition int32, from, to int64) (int64, error) {
+	for from < to {
+		got, err := f.look(ctx, topic, partition, from)
+		switch n := len(got.Records); {
+		case err != nil:
+			return -1, err
+		case n > 0 && got.Records[0].Offset < to:
+			return got.Records[0].Offset, nil
+		case n > 0 || got.Next <= from:
+			return -1, nil
+		}
+		from = got.Next
+	}
+	return -1, nil
 }
 
 // damage returns the error of a fetch at an offset. whole is true if the response has at least one whole batch, so that a wrong

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -68,14 +69,14 @@ written. It needs a role that may delete rows of the schema, and no rebuild may 
 				return err
 			}
 			done, err := postgres.Erase(cmd.Context(), cfg.Sink.Postgres.URL, cfg.Sink.Postgres.Schema, p, dryRun)
-			if err != nil {
+			if done == nil {
 				return err
 			}
 			e := &erasure{Erased: done, DryRun: dryRun, Topics: leftTopics(cfg, time.Now().UTC()), Copies: leftCopies(cfg)}
 			if output == "json" {
-				return writeJSON(cmd.OutOrStdout(), e)
+				return errors.Join(writeJSON(cmd.OutOrStdout(), e), err)
 			}
-			return e.show(cmd)
+			return errors.Join(e.show(cmd), err)
 		},
 	}
 	bindPostgres(cmd)

@@ -44,7 +44,7 @@ type RemovedRow struct {
 // The table erased keeps a hash of each id, so that earlier events do not bring the person back. It fails with
 // ErrRebuilding beside a rebuild.
 //
-// A rehearsal reports the rows that would be removed, and removes nothing.
+// A rehearsal reports the rows that would be removed, and removes nothing. With ErrNotCounted, the result is there too.
 func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (done *Erased, err error) {
 	conn, err := connect(ctx, url, schema)
 	if err != nil {
@@ -81,9 +81,14 @@ func Erase(ctx context.Context, url, schema string, p Person, rehearsal bool) (d
 		}
 	}
 	// The search takes long. Sinks wait for the transaction of an erasure, and not for this.
-	done.Mentions, err = mentions(ctx, conn, idsOf(spellings(done.IDs)))
-	return done, err
+	if done.Mentions, err = mentions(ctx, conn, idsOf(spellings(done.IDs))); err != nil {
+		return done, errors.Join(ErrNotCounted, err)
+	}
+	return done, nil
 }
+
+// ErrNotCounted means that an erasure, or its rehearsal, is complete, but the rows that mention the person were not counted.
+var ErrNotCounted = errors.New("the rows that mention the person were not counted")
 
 // mentions counts the rows that hold one of the ids.
 func mentions(ctx context.Context, conn *pgx.Conn, ids []string) (all []RemovedRow, err error) {
@@ -124,13 +129,15 @@ func (e *erasing) erase(p Person) (*Erased, error) {
 		e.exec("INSERT INTO person VALUES ($1, $2, $3)", id.Number, id.ID, merge.ChatOf(id.ID))
 	}
 	e.exec("ANALYZE person")
-	e.complete(all)
+	// The long searches come first: from here to the first write, a rehearsal locks no row.
+	unnamed, named, letters := e.unnamed(all), e.named(all), e.letters(all)
+	e.complete(unnamed)
 	e.exec(`INSERT INTO gone SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id AND p.chat = m.chat
 UNION SELECT m.phone_number_id, m.wamid, m.chat FROM messages m JOIN person p ON p.phone_number_id = m.phone_number_id
 WHERE m.wa_id = p.id OR m.user_id = p.id OR m.group_id <> '' AND m.direction = 'inbound' AND m.sender = p.id
 UNION SELECT v.phone_number_id, v.wamid, '' FROM versions v JOIN person p ON p.phone_number_id = v.phone_number_id AND p.chat = v.person
 UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.phone_number_id = r.phone_number_id AND p.chat = r.person WHERE r.participant = ''`)
-	for _, key := range e.named(all) {
+	for _, key := range named {
 		e.exec("INSERT INTO gone VALUES ($1, $2, '')", key.Number, key.WAMID)
 	}
 	e.exec("CREATE INDEX ON gone (phone_number_id, wamid)")
@@ -155,7 +162,7 @@ UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.p
 	} {
 		done.Removed = count(done.Removed, step.table, e.exec(step.query))
 	}
-	done.Removed = count(done.Removed, "letters", e.letters(all))
+	done.Removed = count(done.Removed, "letters", e.exec("DELETE FROM letters WHERE ctid = ANY ($1::text[]::tid[])", letters))
 	e.groups()
 	e.remember(p, done.IDs)
 	return done, e.err

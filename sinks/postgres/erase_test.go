@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -91,5 +92,61 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	}
 	if left := strings.Join(contentOf(t, url).Lines(), "\n"); strings.Contains(left, "message 3 c1") {
 		t.Error("message 3 c1 is left")
+	}
+}
+
+// The removal is told also where the rows that mention the person could not be counted.
+func TestAnErasureIsToldThoughItsLastCountFails(t *testing.T) {
+	t.Parallel()
+	url := shared.URL(t)
+	if _, err := postgres.Migrate(t.Context(), url, schema); err != nil {
+		t.Fatal(err)
+	}
+	first, second, third := connected(t, url), connected(t, url), connected(t, url)
+	waits := func(table string) bool {
+		var found bool
+		if err := third.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)", table).Scan(&found); err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if _, err := third.Exec(t.Context(), "INSERT INTO numbers VALUES ('2', '', '', '', '', '', '')"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Exec(t.Context(), "BEGIN; LOCK TABLE erased"); err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		done *postgres.Erased
+		err  error
+	}
+	erased := make(chan result, 1)
+	go func() {
+		done, err := postgres.Erase(t.Context(), url, schema, postgres.Person{ID: "491701"}, false)
+		erased <- result{done, err}
+	}()
+	until(t, func() bool { return waits("erased") })
+	locked := make(chan error, 1)
+	go func() {
+		_, err := second.Exec(t.Context(), "BEGIN; LOCK TABLE messages")
+		locked <- err
+	}()
+	until(t, func() bool { return waits("messages") }) // behind the erasure
+	if _, err := first.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-locked; err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() bool { return waits("messages") }) // the count
+	if _, err := third.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'messages'::regclass"); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-erased; r.done == nil || !errors.Is(r.err, postgres.ErrNotCounted) {
+		t.Errorf("%+v, err %v", r.done, r.err)
+	}
+	var known int
+	if err := third.QueryRow(t.Context(), "SELECT count(*) FROM erased").Scan(&known); err != nil || known == 0 {
+		t.Errorf("%d people are erased, err %v", known, err)
 	}
 }

@@ -206,6 +206,53 @@ func TestRowsOfTheVersionBeforeGetTheirPerson(t *testing.T) {
 	}
 }
 
+// A migration that fills a column does so batch by batch: what it filled is free while it waits for a row.
+func TestPeopleAreFilledInBatches(t *testing.T) {
+	t.Parallel()
+	url := shared.URL(t)
+	if _, err := postgres.MigrateFrom(t.Context(), url, schema, earlier(t, 5)); err != nil {
+		t.Fatal(err)
+	}
+	conn, writer := connected(t, url), connected(t, url)
+	for _, statement := range []string{
+		`INSERT INTO messages (phone_number_id, wamid, event_id, kind, type, thread, chat, group_id, wa_id, user_id, direction, sender, recipient, sort_at, historical, standby, sync_window, text, original, content_order)
+SELECT '2', lpad(i::text, 5, '0'), '', 'message', '', '', '551187654321', '', '', '', 'inbound', '', '', now(), false, false, 0, '', '', '' FROM generate_series(1, 5000) i`,
+		"INSERT INTO versions (phone_number_id, wamid, what, event_id, type, text, original, version_order) SELECT '2', lpad(i::text, 5, '0'), 'edit', '', '', '', '', '' FROM generate_series(1, 5000) i",
+		"INSERT INTO reactions (phone_number_id, wamid, sender, event_id, type, emoji, original, emoji_order) SELECT '2', lpad(i::text, 5, '0'), 's', '', '', '', '', '' FROM generate_series(1, 5000) i",
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := writer.Exec(t.Context(), "BEGIN; SELECT FROM versions WHERE wamid = '04999' FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	migrated := make(chan error, 1)
+	go func() {
+		_, err := postgres.Migrate(t.Context(), url, schema)
+		migrated <- err
+	}()
+	filled := func(table string) (n int) {
+		if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM "+table+" WHERE person = '551187654321'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	until(t, func() bool { return filled("versions") == 4000 })
+	if _, err := conn.Exec(t.Context(), "SET lock_timeout = '30s'; UPDATE versions SET text = 'x' WHERE wamid = '00001'"); err != nil {
+		t.Errorf("a row of a batch before: %v", err)
+	}
+	if _, err := writer.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-migrated; err != nil {
+		t.Fatal(err)
+	}
+	if v, r := filled("versions"), filled("reactions"); v != 5000 || r != 5000 {
+		t.Errorf("%d versions and %d reactions have their person", v, r)
+	}
+}
+
 // A migration that waits for a reader who does not end lets others go first: sinks write meanwhile.
 func TestAMigrationThatWaitsKeepsNobodyFromWriting(t *testing.T) {
 	t.Parallel()

@@ -71,21 +71,37 @@ func (e *erasing) named(ids []PersonID) (all []merge.MessageKey) {
 	return all
 }
 
-// complete finds the person in the content of rows that have no person: sinks of a version before wrote them.
-func (e *erasing) complete(ids []PersonID) {
+// unnamedRows are rows of a table that have no person and are about one.
+type unnamedRows struct {
+	table, chat string
+	ctids       []string
+}
+
+// unnamed finds the person in the content of rows that have no person: sinks of a version before wrote them.
+func (e *erasing) unnamed(ids []PersonID) (all []unnamedRows) {
 	for _, p := range ids {
 		for _, in := range [...]struct{ table, content string }{{"versions", "original"}, {"receipts", "failed_original"}, {"reactions", "original"}, {"notes", "original"}} {
-			var found []string
+			found := unnamedRows{table: in.table, chat: merge.ChatOf(p.ID)}
 			e.rows(fmt.Sprintf("SELECT ctid::text, %s FROM %s WHERE phone_number_id = $1 AND person = '' AND strpos(%[1]s, $2) > 0", in.content, in.table), []any{p.Number, p.ID}, func(row pgx.CollectableRow) error {
 				var at, content string
 				err := row.Scan(&at, &content)
 				if err == nil && names(content, p.ID) {
-					found = append(found, at)
+					found.ctids = append(found.ctids, at)
 				}
 				return err
 			})
-			e.exec(fmt.Sprintf("UPDATE %s SET person = $1 WHERE ctid = ANY ($2::text[]::tid[])", in.table), merge.ChatOf(p.ID), found)
+			if len(found.ctids) > 0 {
+				all = append(all, found)
+			}
 		}
+	}
+	return all
+}
+
+// complete gives rows their person.
+func (e *erasing) complete(all []unnamedRows) {
+	for _, u := range all {
+		e.exec(fmt.Sprintf("UPDATE %s SET person = $1 WHERE ctid = ANY ($2::text[]::tid[]) AND person = ''", u.table), u.chat, u.ctids)
 	}
 }
 
@@ -99,9 +115,8 @@ func names(original, id string) bool {
 	return false
 }
 
-// letters removes the records that were set aside and are about the person, and returns their number. Of one that is no event the key counts.
-func (e *erasing) letters(ids []PersonID) int64 {
-	var found []string
+// letters finds the records that were set aside and are about the person. Of one that is no event the key counts.
+func (e *erasing) letters(ids []PersonID) (found []string) {
 	for _, id := range idsOf(ids) {
 		e.rows(`SELECT ctid::text, topic, record_key, headers, value FROM letters
 WHERE position(convert_to($1, 'UTF8') IN COALESCE(record_key, '') || '/'::bytea || COALESCE(value, '')) > 0 OR topic = 'media'`, []any{id}, func(row pgx.CollectableRow) error {
@@ -114,7 +129,7 @@ WHERE position(convert_to($1, 'UTF8') IN COALESCE(record_key, '') || '/'::bytea 
 			return err
 		})
 	}
-	return e.exec("DELETE FROM letters WHERE ctid = ANY ($1::text[]::tid[])", found)
+	return found
 }
 
 func isAbout(ids []PersonID, name string, key []byte, headers string, value []byte) bool {

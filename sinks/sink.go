@@ -23,6 +23,8 @@ type Sink struct {
 	places places       // of the backlog
 	liveAt atomic.Int64 // when live events were last read, in Unix nanoseconds
 
+	surveys atomic.Int64 // how often the ends of the logs were passed to the tasks
+
 	mu      sync.Mutex
 	tasks   map[int32]*running
 	joined  bool // it knows its partitions, possibly none
@@ -197,8 +199,12 @@ func (s *Sink) look(ctx context.Context) {
 		for _, t := range tasks {
 			t.tell(ends)
 		}
+		s.surveys.Add(1)
 	}
 }
+
+// surveyed returns how often the ends of the logs were passed to the tasks.
+func (s *Sink) surveyed() int64 { return s.surveys.Load() }
 
 // told records whether the brokers answered.
 func (s *Sink) told(err error) {

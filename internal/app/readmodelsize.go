@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/freespace"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
@@ -15,12 +16,9 @@ import (
 // boundReadModel keeps the tables from filling the disk, by a guard of its free bytes and the retention of old
 // messages.
 func (s *service) boundReadModel(store *sqlite.Store) error {
-	c, folder := s.cfg.Sink.SQLite, filepath.Dir(readModelFile(s.cfg))
-	if c.FreeBytesMin > 0 {
-		store.Guard(sqlite.Room{Min: uint64(c.FreeBytesMin), Free: func() (uint64, error) { //nolint:gosec // more than 0
-			free, _, err := freespace.Of(folder)
-			return free, err
-		}})
+	c := s.cfg.Sink.SQLite
+	if room := roomOf(s.cfg); room != nil {
+		store.Guard(*room)
 	}
 	sink := prometheus.Labels{"sink": "sqlite"}
 	pruned := prometheus.NewCounter(prometheus.CounterOpts{
@@ -44,6 +42,18 @@ func (s *service) boundReadModel(store *sqlite.Store) error {
 		s.parts.start("read model retention", func(ctx context.Context) error { s.pruneReadModel(ctx, store, pruned); return nil })
 	}
 	return nil
+}
+
+// roomOf is the guard of the disk; nil: there is none.
+func roomOf(cfg *config.Config) *sqlite.Room {
+	folder := filepath.Dir(readModelFile(cfg))
+	if cfg.Sink.SQLite.FreeBytesMin <= 0 {
+		return nil
+	}
+	return &sqlite.Room{Min: uint64(cfg.Sink.SQLite.FreeBytesMin), Free: func() (uint64, error) { //nolint:gosec // more than 0
+		free, _, err := freespace.Of(folder)
+		return free, err
+	}}
 }
 
 // pruneEvery is the time between two sweeps: rows stay at most a tenth longer than the retention.

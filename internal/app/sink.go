@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/coexstream/coexstream/internal/config"
-	"github.com/coexstream/coexstream/internal/embedded"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
@@ -24,7 +22,7 @@ PostgreSQL, with its commands. webhook sends the events to HTTP endpoints. archi
 or a bucket. media downloads the media assets of the messages.
 
 status and rebuild are about the SQLite file data/read.db of up. status shows the positions and the records that could
-not be applied. rebuild deletes the file, and the next up fills it from the topics.`,
+not be applied. rebuild fills the tables again from the topics.`,
 		Example: `  coexstream sink postgres --help
   coexstream sink webhook --help
   coexstream sink archive --help
@@ -101,41 +99,4 @@ func readSinkStatus(ctx context.Context, cfg *config.Config) (*sinkStatus, error
 	s := newSinkStatus(in)
 	s.File = file
 	return s, nil
-}
-
-func (a *app) sinkRebuildCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "rebuild",
-		Short: "Delete the tables; the next up fills them from the topics",
-		Long: `Delete the SQLite file. The next up fills it from the topics. Events that retention has removed from the topics are
-then absent. up must not run meanwhile.`,
-		Example: `  coexstream sink rebuild`,
-		Args:    none,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := a.load(cmd, config.UpDefaults())
-			if err != nil {
-				return err
-			}
-			lock, err := embedded.Acquire(cfg.DataDir)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = lock.Release() }()
-			// The key may name a file of another program, which is not removed.
-			file := readModelFile(cfg)
-			if _, err := sqlite.Inspect(cmd.Context(), file, 0); errors.Is(err, fs.ErrNotExist) {
-				sayf(cmd.OutOrStdout(), "there are no tables at %s\n", file)
-				return nil
-			} else if err != nil && (errors.Is(err, sqlite.ErrForeign) || cfg.IsSet("sink.sqlite.file")) {
-				return fmt.Errorf("%w; nothing was removed", err)
-			}
-			for _, name := range sqlite.Files(file) {
-				if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					return err
-				}
-			}
-			sayf(cmd.OutOrStdout(), "removed %s; the next 'coexstream up' fills it again\n", file)
-			return nil
-		},
-	}
 }

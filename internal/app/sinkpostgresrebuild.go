@@ -1,17 +1,11 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/coexstream/coexstream/internal/config"
-	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/postgres"
 )
 
@@ -56,88 +50,22 @@ time. It needs tables of this version ('sink postgres migrate'), and a role that
 				return err
 			}
 			defer func() { err = errors.Join(err, shadow.Close(cmd.Context())) }()
-			if err := a.fillShadow(cmd, cfg, shadow.Name()); err != nil {
-				return err
-			}
-			finish := shadow.Replace
-			if dryRun {
-				finish = shadow.Compare
-			}
-			changed, err := finish(cmd.Context())
+			p := cfg.Sink.Postgres
+			store, err := postgres.Open(cmd.Context(), postgres.Config{URL: func() string { return url }, Schema: shadow.Name(), ConnectionsMax: p.ConnectionsMax, Timeout: p.Timeout})
 			if err != nil {
 				return err
 			}
-			return showChanged(cmd, changed, dryRun)
+			defer func() { err = errors.Join(err, store.Close()) }()
+			c := postgresOf(cfg)
+			c.Name = "postgres-rebuild"
+			if err := a.rebuild(cmd, cfg, c, store, shadow, dryRun); err != nil {
+				return fmt.Errorf("%w; if the schema %s cannot be filled, drop it and run this again", err, shadow.Name())
+			}
+			return nil
 		},
 	}
 	bindPostgres(cmd)
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep all rows, and read the topics over them")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show how many rows would change, and change none")
 	return cmd
-}
-
-func showChanged(cmd *cobra.Command, changed []postgres.Changed, dryRun bool) error {
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	sayf(w, "TABLE\tROWS\tREMOVED\tADDED\tUPDATED\n")
-	for _, c := range changed {
-		sayf(w, "%s\t%d\t%d\t%d\t%d\n", c.Table, c.Rows, c.Removed, c.Added, c.Updated)
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	if dryRun {
-		sayf(cmd.OutOrStdout(), "nothing was changed (--dry-run)\n")
-	}
-	return nil
-}
-
-// fillShadow reads all topics into the second schema.
-func (a *app) fillShadow(cmd *cobra.Command, cfg *config.Config, shadow string) (err error) {
-	ctx, p := cmd.Context(), cfg.Sink.Postgres
-	conn, err := connectionOf(cfg, a.logger(cfg))
-	if err != nil {
-		return err
-	}
-	log, err := sinks.NewKafkaLog(conn, cfg.Kafka.Prefix)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	store, err := postgres.Open(ctx, postgres.Config{URL: func() string { return p.URL }, Schema: shadow, ConnectionsMax: p.ConnectionsMax, Timeout: p.Timeout})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	c := postgresOf(cfg)
-	c.Name = "postgres-rebuild"
-	sink, err := sinks.New(c, sinks.Deps{Log: log, Target: store, Registerer: prometheus.NewRegistry(), Logger: a.logger(cfg), Now: time.Now})
-	if err != nil {
-		return err
-	}
-	running, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- sink.Run(running) }()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	said := time.Now()
-	for !sink.CaughtUp() {
-		for _, why := range sink.Blocked() {
-			cancel()
-			return errors.Join(fmt.Errorf("the second schema cannot be filled: %w; drop the schema %s and run this again", why, shadow), <-ended)
-		}
-		if time.Since(said) > 5*time.Second {
-			said = time.Now()
-			live, _ := sink.Lag("live")
-			backlog, _ := sink.Lag("backlog")
-			sayf(cmd.ErrOrStderr(), "%d records to go\n", live+backlog)
-		}
-		select {
-		case err := <-ended:
-			return errors.Join(err, ctx.Err())
-		case <-tick.C:
-		}
-	}
-	cancel()
-	return <-ended
 }

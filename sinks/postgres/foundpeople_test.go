@@ -209,7 +209,7 @@ func TestARebuildAfterAnErasureFindsNothingOfThePerson(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := contentOf(t, url).Lines()
-		all, err := shadow.Replace(t.Context())
+		all, err := shadow.Replace(t.Context(), finished)
 		if err != nil {
 			t.Fatal(err)
 		}

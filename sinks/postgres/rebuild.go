@@ -7,19 +7,12 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // ShadowOf is the schema in which a rebuild fills its tables.
 func ShadowOf(schema string) string { return schema + "_rebuild" }
-
-// Changed is what a rebuild does to a table.
-type Changed struct {
-	Table   string `json:"table"`
-	Rows    int64  `json:"rows"` // of the new content
-	Removed int64  `json:"removed"`
-	Added   int64  `json:"added"`
-	Updated int64  `json:"updated"`
-}
 
 // replaced are all tables with their keys.
 func replaced() []*table {
@@ -144,9 +137,18 @@ func (sh *Shadow) dropping() string {
 // Replace gives the schema the rows of its shadow, positions included, and drops the shadow. It is one transaction:
 // readers see the former rows until its end, and sinks wait. Afterwards sinks find the new positions, and continue from
 // there. Only rows that differ are written.
-func (sh *Shadow) Replace(ctx context.Context) (all []Changed, err error) {
+//
+// finish is called when sinks wait. It returns when the shadow has all records of the topics and nobody writes to it any more, so that
+// no row is lost that a reader has seen.
+func (sh *Shadow) Replace(ctx context.Context, finish func(context.Context) error) (all []sinks.Changed, err error) {
 	return all, pgx.BeginFunc(ctx, sh.conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0"); err != nil {
+			return err
+		}
 		if err := lockAll(ctx, tx, sh.schema, sh.Name()); err != nil {
+			return err
+		}
+		if err := finish(ctx); err != nil {
 			return err
 		}
 		if all, err = sh.each(ctx, tx, (*table).replace); err != nil {
@@ -158,7 +160,7 @@ func (sh *Shadow) Replace(ctx context.Context) (all []Changed, err error) {
 }
 
 // Compare counts what Replace would change. Nothing is written and nobody waits. A shadow that was made for it is dropped.
-func (sh *Shadow) Compare(ctx context.Context) (all []Changed, err error) {
+func (sh *Shadow) Compare(ctx context.Context) (all []sinks.Changed, err error) {
 	err = pgx.BeginTxFunc(ctx, sh.conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
 		all, err = sh.each(ctx, tx, (*table).compare)
 		return err
@@ -169,7 +171,7 @@ func (sh *Shadow) Compare(ctx context.Context) (all []Changed, err error) {
 	return all, err
 }
 
-func (sh *Shadow) each(ctx context.Context, tx pgx.Tx, do func(*table, context.Context, pgx.Tx, *difference) (Changed, error)) (all []Changed, err error) {
+func (sh *Shadow) each(ctx context.Context, tx pgx.Tx, do func(*table, context.Context, pgx.Tx, *difference) (sinks.Changed, error)) (all []sinks.Changed, err error) {
 	for _, t := range replaced() {
 		d, err := t.differ(ctx, tx, sh.schema, sh.Name())
 		if err != nil {
@@ -227,7 +229,7 @@ func (t *table) differ(ctx context.Context, tx pgx.Tx, schema, shadow string) (*
 	}, err
 }
 
-func (t *table) replace(ctx context.Context, tx pgx.Tx, d *difference) (c Changed, err error) {
+func (t *table) replace(ctx context.Context, tx pgx.Tx, d *difference) (c sinks.Changed, err error) {
 	for _, step := range []struct {
 		n     *int64
 		query string
@@ -245,7 +247,7 @@ func (t *table) replace(ctx context.Context, tx pgx.Tx, d *difference) (c Change
 	return c, tx.QueryRow(ctx, "SELECT count(*) FROM "+d.to).Scan(&c.Rows)
 }
 
-func (t *table) compare(ctx context.Context, tx pgx.Tx, d *difference) (c Changed, err error) {
+func (t *table) compare(ctx context.Context, tx pgx.Tx, d *difference) (c sinks.Changed, err error) {
 	return c, tx.QueryRow(ctx, fmt.Sprintf(`SELECT (SELECT count(*) FROM %[2]s),
 (SELECT count(*) FROM %[1]s t WHERE NOT EXISTS (SELECT FROM %[2]s s WHERE %[3]s)),
 (SELECT count(*) FROM %[1]s t JOIN %[2]s s ON %[3]s WHERE %[4]s),

@@ -84,7 +84,7 @@ INSERT INTO businesses VALUES ('invented', '', ''); DELETE FROM letters`); err !
 		t.Error(err)
 	}
 	changed := replaced(t, url, func(target sinktest.Target) { follow(t, target, w) })
-	repaired := map[string]postgres.Changed{}
+	repaired := map[string]sinks.Changed{}
 	for i, c := range changed {
 		if c.Table == "positions" {
 			continue // their times differ
@@ -94,10 +94,10 @@ INSERT INTO businesses VALUES ('invented', '', ''); DELETE FROM letters`); err !
 		}
 		repaired[c.Table] = c
 	}
-	for name, ok := range map[string]func(c postgres.Changed) bool{
-		"messages": func(c postgres.Changed) bool { return c.Added == deleted && c.Removed == 0 }, "contacts": func(c postgres.Changed) bool { return c.Updated > 0 },
-		"threads": func(c postgres.Changed) bool { return c.Updated > 0 && c.Updated == c.Rows }, "businesses": func(c postgres.Changed) bool { return c.Removed == 1 },
-		"letters": func(c postgres.Changed) bool { return c.Added == 3 }, "notes": func(c postgres.Changed) bool { return c.Rows > 0 && c.Added+c.Removed+c.Updated == 0 },
+	for name, ok := range map[string]func(c sinks.Changed) bool{
+		"messages": func(c sinks.Changed) bool { return c.Added == deleted && c.Removed == 0 }, "contacts": func(c sinks.Changed) bool { return c.Updated > 0 },
+		"threads": func(c sinks.Changed) bool { return c.Updated > 0 && c.Updated == c.Rows }, "businesses": func(c sinks.Changed) bool { return c.Removed == 1 },
+		"letters": func(c sinks.Changed) bool { return c.Added == 3 }, "notes": func(c sinks.Changed) bool { return c.Rows > 0 && c.Added+c.Removed+c.Updated == 0 },
 	} {
 		if !ok(repaired[name]) {
 			t.Errorf("%+v", repaired[name])

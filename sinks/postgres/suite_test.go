@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/coexstream/coexstream/internal/testing/postgresserver"
+	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/postgres"
 	"github.com/coexstream/coexstream/sinks/sinktest"
 )
@@ -119,11 +120,14 @@ func shadowed(t testing.TB, url string, fill func(sinktest.Target)) *postgres.Sh
 	return shadow
 }
 
+// finished is for a shadow that nobody fills any more.
+func finished(context.Context) error { return nil }
+
 // replaced rebuilds the tables.
-func replaced(t testing.TB, url string, fill func(sinktest.Target)) []postgres.Changed {
+func replaced(t testing.TB, url string, fill func(sinktest.Target)) []sinks.Changed {
 	t.Helper()
 	shadow := shadowed(t, url, fill)
-	changed, err := shadow.Replace(t.Context())
+	changed, err := shadow.Replace(t.Context(), finished)
 	if err != nil {
 		t.Fatal(err)
 	}

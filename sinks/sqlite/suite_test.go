@@ -1,13 +1,13 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/coexstream/coexstream/sinks"
 	"github.com/coexstream/coexstream/sinks/sinktest"
 	"github.com/coexstream/coexstream/sinks/sqlite"
 )
@@ -29,21 +29,24 @@ func subjectAt(file string) sinktest.Subject {
 		Content: func(t testing.TB) *sinktest.Content { return contentOf(t, file) },
 		Hold:    func(t testing.TB) func() { return held(t, file) },
 		Rebuild: func(t testing.TB, fill func(sinktest.Target)) {
-			for _, name := range sqlite.Files(file) {
-				if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-					t.Fatal(err)
-				}
-			}
-			st, err := sqlite.Open(t.Context(), file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fill(st)
-			if err := st.Close(); err != nil {
-				t.Error(err)
-			}
+			rebuilt(t, file, func(sh *sqlite.Shadow) { fill(sh.Store()) })
 		},
 	}
+}
+
+// rebuilt rebuilds the tables beside those who have the file open.
+func rebuilt(t testing.TB, file string, fill func(*sqlite.Shadow)) []sinks.Changed {
+	t.Helper()
+	sh, err := sqlite.OpenShadow(t.Context(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(sh)
+	changed, err := sh.Replace(t.Context(), func(context.Context) error { return nil })
+	if err := errors.Join(err, sh.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return changed
 }
 
 func TestSuite(t *testing.T) { sinktest.Suite(t, subject) }

@@ -52,9 +52,26 @@ func TestTablesHoldWhatTheTopicsHold(t *testing.T) {
 	p.inTables()
 	p.holdsTheTopics(p.readModel())
 	p.tablesAreJudged("--sqlite", filepath.Join("data", readModelName))
-	if out, code := p.run("sink", "rebuild"); code == 0 {
-		t.Errorf("rebuild beside a running up: %s", out)
+	p.damagesReadModel()
+	if out, code := p.run("sink", "rebuild", "--dry-run"); code != 0 || !strings.Contains(out, "nothing was changed") {
+		t.Errorf("rebuild --dry-run beside a running up: %d\n%s", code, out)
 	}
+	sent := make(chan string, 1)
+	go func() {
+		out, code := p.run("simulate", "--businesses", "1", "--messages", "500", "--seed", "7", "--truth", "other.jsonl")
+		if code == 0 {
+			out = ""
+		}
+		sent <- out
+	}()
+	if out, code := p.run("sink", "rebuild"); code != 0 || !strings.Contains(out, "messages") {
+		t.Errorf("rebuild beside a running up: %d\n%s", code, out)
+	}
+	if out := <-sent; out != "" {
+		t.Errorf("simulate: %s", out)
+	}
+	p.inTables()
+	p.holdsTheTopics(p.readModel())
 	p.signal(syscall.SIGTERM)
 
 	if out, code := p.run("sink", "rebuild"); code != 0 || !strings.Contains(out, "removed") {
@@ -66,6 +83,19 @@ func TestTablesHoldWhatTheTopicsHold(t *testing.T) {
 	p = startUp(t, dir)
 	p.inTables()
 	p.holdsTheTopics(p.readModel())
+}
+
+// damagesReadModel changes the tables as nobody should.
+func (p *process) damagesReadModel() {
+	p.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(p.dir, "data", readModelName)+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("DELETE FROM messages WHERE rowid % 3 = 0"); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func (p *process) holdsTheTopics(db *sql.DB) {

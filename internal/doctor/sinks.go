@@ -94,7 +94,7 @@ func rebuildOf(sink string) string {
 	if sink == postgresSink {
 		return "Run coexstream sink postgres rebuild, with --keep to keep what the topics no longer hold"
 	}
-	return "Stop up, run coexstream sink rebuild, start it"
+	return "Run coexstream sink rebuild"
 }
 
 func statusOf(sink string) string {

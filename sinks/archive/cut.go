@@ -52,7 +52,7 @@ func (c *chain) whole(ctx context.Context, h *archive.Header) error {
 	}
 	has, err := c.agrees(ctx, archived)
 	if errors.Is(err, kafka.ErrDamaged) && !short {
-		err = nil // what cannot be read is archived
+		err = nil // the unreadable record is archived
 	}
 	if err != nil {
 		return err

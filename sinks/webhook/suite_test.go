@@ -445,7 +445,7 @@ type ordered struct {
 
 func (r ordered) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	err = r.o.Write(req.Context(), 0, func(ctx context.Context) error {
-		resp, err = r.RoundTripper.RoundTrip(req.WithContext(ctx))
+		resp, err = r.RoundTripper.RoundTrip(req.WithContext(ctx)) //nolint:bodyclose // the client closes it
 		return err
 	})
 	return resp, err

@@ -65,8 +65,8 @@ test-kafka: build ## the end-to-end tests on Apache Kafka, three brokers
 	COEXSTREAM_TEST_KAFKA=1 go test -v -count=1 -p 1 -timeout 20m ./internal/testing/kafkacluster/...
 
 .PHONY: test-sinks
-test-sinks: ## the sinks' suite with processes that are killed, suspended and scaled, on SQLite, PostgreSQL and the archive
-	COEXSTREAM_TEST_SINKS=1 go test -v -count=1 -timeout 10m -run 'TestProcesses|Locked' ./sinks/sqlite ./sinks/postgres ./sinks/archive
+test-sinks: ## the sinks' suite with processes that are killed, suspended and scaled, on SQLite, PostgreSQL, the archive and a receiver of webhooks
+	COEXSTREAM_TEST_SINKS=1 go test -v -count=1 -timeout 10m -run 'TestProcesses|Locked' ./sinks/sqlite ./sinks/postgres ./sinks/archive ./sinks/webhook
 
 .PHONY: test-schemas
 test-schemas: ## let code generators and the AsyncAPI parser read the schemas; compile what they make, read events with it

@@ -31,17 +31,18 @@ type chain struct {
 	written int              // objects, since the hint
 
 	// The sink's mutex guards these.
-	busy    bool
-	known   bool // next is what the bucket says
-	done    bool // the snapshot is complete
-	pace    pace
-	end     int64       // of the log, -1: not told yet
-	short   time.Time   // since when the log is shorter than the chain
-	markers time.Time   // since when records that are none (ends of transactions) wait for the next object
-	served  time.Time   // when a worker had it last
-	retry   time.Time   // not before
-	waits   sinks.Retry // since the first of the failures in a row
-	err     error       // of the last attempt
+	busy     bool
+	known    bool // next is what the bucket says
+	compared bool // the log has not seemed short since it was compared with the last object
+	done     bool // the snapshot is complete
+	pace     pace
+	end      int64       // of the log, -1: not told yet
+	short    time.Time   // since when the log is shorter than the chain, or was and has not been compared since
+	markers  time.Time   // since when records that are none (ends of transactions) wait for the next object
+	served   time.Time   // when a worker had it last
+	retry    time.Time   // not before
+	waits    sinks.Retry // since the first of the failures in a row
+	err      error       // of the last attempt
 }
 
 // hintEvery is how many objects come between two hints.
@@ -60,7 +61,7 @@ func (c *chain) step(ctx context.Context, b *archive.Builder, now time.Time) err
 	}
 	c.s.mu.Lock()
 	if id != c.id { // also a topic that was created again
-		c.id, c.known, c.done, c.short = id, false, false, time.Time{}
+		c.id, c.known, c.compared, c.done, c.short = id, false, false, false, time.Time{}
 	}
 	known, end, short := c.known, c.end, c.short
 	c.s.mu.Unlock()
@@ -99,7 +100,7 @@ func (c *chain) position(ctx context.Context, now time.Time) error {
 		return blocking(err)
 	}
 	c.next, c.as = next.First, next.Encoding
-	if err := c.wholeAgain(ctx, h != nil); err != nil {
+	if err := c.whole(ctx, h); err != nil {
 		return err
 	}
 	oldest, err := c.oldest(ctx)

@@ -3,9 +3,11 @@ package archive_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -168,6 +170,118 @@ func wholeAgain(t *testing.T, another bool) {
 	synctest.Wait()
 	stop()
 	log.holds(t, bucket)
+}
+
+// grown cuts the last records of a log, and lets it grow to another length with other ones.
+func (l *fakeLog) grown(at place, cut, more int, gap int64) {
+	l.mu.Lock()
+	n := len(l.records[at]) - cut
+	l.ends[at] = l.records[at][n].Offset
+	l.records[at] = slices.Clone(l.records[at][:n])
+	l.mu.Unlock()
+	for i := range more {
+		l.add(at, kgo.Record{Timestamp: time.Now(), Value: fmt.Appendf(nil, "another %d", i)}, gap)
+	}
+}
+
+// A log that was cut and has grown again blocks its chain, also for a process that starts behind that. Nothing is added to the chain.
+func TestALogThatGrewBehindACutBlocksAProcessThatStarts(t *testing.T) {
+	for name, grow := range map[string]func(*fakeLog, place){
+		"longer than it was":              func(l *fakeLog, at place) { l.grown(at, 3, 30, 1) },
+		"with other places of its marks":  func(l *fakeLog, at place) { l.grown(at, 9, 40, 3) },
+		"and is as long as it was":        func(l *fakeLog, at place) { end := l.ends[at]; l.grown(at, 1, 1, 0); l.ends[at] = end },
+		"and the archive ends with marks": func(l *fakeLog, at place) { l.grown(at, 2, 30, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := place{schemas.TopicRawLive, 0}
+				log, bucket := newLog(1, at.topic), newMemory()
+				log.fill(rand.New(rand.NewPCG(1, 1)), 20, time.Now())
+				c := config(at.topic)
+				stop := started(t, newSink(t, c, log, bucket))
+				time.Sleep(c.Rotation + time.Minute)
+				if strings.HasSuffix(name, "marks") {
+					log.ends[at] += 5
+					time.Sleep(2 * time.Hour)
+				}
+				stop()
+				objects := len(bucket.names())
+				grow(log, at)
+				for range 2 { // the second one is a restart of a process that is blocked
+					s := newSink(t, c, log, bucket)
+					stop := started(t, s)
+					time.Sleep(c.Rotation + time.Minute)
+					if err := s.Ready(); !errors.Is(err, sink.ErrBlocked) {
+						t.Errorf("a log that was cut and has grown: %v", err)
+					}
+					stop()
+				}
+				if n := len(bucket.names()); n != objects {
+					t.Errorf("%d objects, want %d", n, objects)
+				}
+			})
+		})
+	}
+}
+
+// A process that runs sees a log short for a moment only.
+func TestALogThatGrewBehindACutWithinThePatienceBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := place{schemas.TopicRawLive, 0}
+		log, bucket := newLog(1, at.topic), newMemory()
+		log.fill(rand.New(rand.NewPCG(1, 1)), 20, time.Now())
+		c := config(at.topic)
+		s := newSink(t, c, log, bucket)
+		stop := started(t, s)
+		time.Sleep(c.Rotation + time.Minute)
+		log.grown(at, 5, 0, 0)
+		time.Sleep(c.CutPatience / 2)
+		log.grown(at, 1, 30, 0)
+		time.Sleep(c.Poll + time.Second)
+		if err := s.Ready(); !errors.Is(err, sink.ErrBlocked) {
+			t.Errorf("a log that was cut and has grown: %v", err)
+		}
+		stop()
+	})
+}
+
+// Neither retention nor the repair of a damaged batch is a cut.
+func TestALogWithoutItsLastArchivedRecordsIsContinued(t *testing.T) {
+	for name, change := range map[string]func(*fakeLog, place){
+		"retention removed all that is archived": func(l *fakeLog, at place) { l.records[at], l.starts[at] = nil, l.ends[at] },
+		"retention removed a part of the last object": func(l *fakeLog, at place) {
+			l.records[at] = l.records[at][19:]
+			l.starts[at] = l.records[at][0].Offset
+		},
+		"a repair removed the last record": func(l *fakeLog, at place) { l.records[at] = l.records[at][:19] },
+		"the last record is damaged": func(l *fakeLog, at place) {
+			l.damaged = map[place]int64{at: l.records[at][19].Offset}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				at := place{schemas.TopicRawLive, 0}
+				log, bucket := newLog(1, at.topic), newMemory()
+				log.fill(rand.New(rand.NewPCG(1, 1)), 20, time.Now())
+				c := config(at.topic)
+				stop := started(t, newSink(t, c, log, bucket))
+				time.Sleep(c.Rotation + time.Minute)
+				stop()
+				change(log, at)
+				log.fill(rand.New(rand.NewPCG(2, 1)), 20, time.Now())
+				s := newSink(t, c, log, bucket)
+				stop = started(t, s)
+				time.Sleep(c.Rotation + time.Minute)
+				if err := s.Ready(); err != nil {
+					t.Error(err)
+				}
+				stop()
+				if n := len(chains(t, bucket, at.topic)[objectAt(log, at, 0).Chain]); n != 40 {
+					t.Errorf("%d records, want 40", n)
+				}
+			})
+		})
+	}
 }
 
 // The end of a transaction stands before the record that waits.

@@ -225,10 +225,10 @@ func (c *chain) see(end int64, now time.Time) {
 		return
 	}
 	switch {
-	case end >= c.pace.next:
-		c.short = time.Time{}
-	case c.short.IsZero():
-		c.short = now
+	case end < c.pace.next && c.short.IsZero():
+		c.short, c.compared = now, false
+	case end >= c.pace.next && !c.short.IsZero():
+		c.known = false // it may have grown with other records
 	}
 }
 

@@ -107,8 +107,14 @@ func (o *Order) Assignment() (sinks.Assignment, error) {
 	if o.Group == "" {
 		return nil, nil
 	}
+	group, err := o.Membership()
+	return group, err
+}
+
+// Membership is the group of the order, for a sink that commits offsets.
+func (o *Order) Membership() (*Membership, error) {
 	group, err := sinks.NewGroup(connection(o.Brokers), prefix, sinks.GroupConfig{ID: o.Group, SessionTimeout: o.Session, Now: time.Now})
-	return reported{group}, err
+	return &Membership{group}, err
 }
 
 // Begun reports that the sink begins to read.
@@ -172,25 +178,30 @@ func connection(brokers []string) kafka.Connection {
 // say tells the parent.
 func say(what string, n int) { fmt.Printf("%s %d\n", what, n) }
 
-// Messages of a child: it begins to read, the number of partitions that it gained, a fenced batch, it is in its trap.
+// Messages of a child: it begins to read, the number of partitions that it gained, it lost its place in the group, a fenced batch, it is in its trap.
 // Others: the target stored a batch, and nothing is left to read.
 const (
-	saidBegun  = "begun"
-	saidOwned  = "owned"
-	saidFenced = "fenced"
-	saidTrap   = "trap"
-	saidTaken  = "taken" // for Kills: a batch
-	saidIdle   = "idle"  // for Kills: nothing is left to do
+	saidBegun    = "begun"
+	saidOwned    = "owned"
+	saidExcluded = "excluded"
+	saidFenced   = "fenced"
+	saidTrap     = "trap"
+	saidTaken    = "taken" // for Kills: a batch
+	saidIdle     = "idle"  // for Kills: nothing is left to do
 )
 
-// reported says how many partitions a process was given.
-type reported struct{ sinks.Assignment }
+// Membership reports how many partitions a process was given, and when it lost its place in the group.
+type Membership struct{ *sinks.Group }
 
-func (r reported) Run(ctx context.Context, own, disown func([]int32), trouble func(error)) error {
-	return r.Assignment.Run(ctx, func(partitions []int32) {
+// Run is as sinks.Assignment has it.
+func (m *Membership) Run(ctx context.Context, own, disown func([]int32), trouble func(error)) error {
+	return m.Group.Run(ctx, func(partitions []int32) {
 		say(saidOwned, len(partitions))
 		own(partitions)
-	}, disown, trouble)
+	}, disown, func(err error) {
+		say(saidExcluded, 1)
+		trouble(err)
+	})
 }
 
 // trapped is the target of a child.

@@ -2,6 +2,7 @@ package sinktest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,7 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/coexstream/coexstream/internal/testing/seed"
+	"github.com/coexstream/coexstream/schemas"
+	"github.com/coexstream/coexstream/sinks"
 )
 
 // Place is where the processes of a part of the suite write.
@@ -24,6 +29,7 @@ type Place struct {
 }
 
 const (
+	groupID     = "sinktest"
 	session     = time.Second // of the consumer group
 	suspension  = 2 * session
 	patience    = 4 * time.Minute // of a wait for a process
@@ -47,13 +53,16 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		s.show(t, 500)
 		zombie := s.start(&Order{Trap: trapSuspend, TrapAt: 3})
 		zombie.await(saidTrap, 1)
+		s.disturb()
 		stopped := time.Now()
 		s.start(&Order{})
 		s.awaitTaken()
 		s.elapse(stopped, suspension)
 		s.show(t, 1000)
 		zombie.signal(syscall.SIGCONT)
-		zombie.await(saidFenced, 1)
+		if !s.Blind {
+			zombie.await(saidFenced, 1)
+		}
 		s.finish()
 	})
 	t.Run("suspended anywhere, in turns", func(t *testing.T) {
@@ -67,17 +76,18 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 			s.elapse(time.Now(), time.Duration(rng.IntN(100))*time.Millisecond)
 			zombie := both[i%2]
 			zombie.signal(syscall.SIGSTOP)
+			s.disturb()
 			s.elapse(time.Now(), suspension)
 			zombie.signal(syscall.SIGCONT)
 			s.awaitTaken()
 		}
 		s.finish()
 	})
-	t.Run("two instances that both believe to have everything", func(t *testing.T) {
+	t.Run("two instances that both believe to have everything, or share it", func(t *testing.T) {
 		w := NewWorld(13, 3000, partitionsUpTo(2)...)
 		w.Poison(3)
 		s := set(t, place, w)
-		s.Shared = false
+		s.alone()
 		s.show(t, 500)
 		one, two := s.start(&Order{}), s.start(&Order{})
 		one.await(saidBegun, 1)
@@ -87,7 +97,7 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 			s.awaitTaken()
 		}
 		s.finish()
-		if one.count(saidFenced)+two.count(saidFenced) == 0 {
+		if !s.Blind && one.count(saidFenced)+two.count(saidFenced) == 0 {
 			t.Error("no batch of the two was refused: they did not meet")
 		}
 	})
@@ -95,7 +105,7 @@ func Processes(t *testing.T, place func(t *testing.T) Place) {
 		w := NewWorld(14, 3000, partitionsUpTo(2)...)
 		w.Poison(3)
 		s := set(t, place, w)
-		s.Shared = false // the next one need not wait for the session of the last
+		s.alone() // the next one need not wait for the session of the last
 		s.show(t, 1000)
 		rng := seed.Rand(t)
 		for i := range 12 {
@@ -141,9 +151,46 @@ type setting struct {
 func set(t *testing.T, place func(t *testing.T) Place, w *World) *setting {
 	t.Helper()
 	s := &setting{Place: place(t), broker: startBroker(t, w), t: t}
-	s.target = s.Open(t)
+	if s.Blind {
+		s.target = &committed{adm: kadm.NewClient(s.cl)}
+	} else {
+		s.target = s.Open(t)
+	}
 	t.Cleanup(func() { closed(t, s.target) })
 	return s
+}
+
+// alone lets each process read all partitions, if the target can refuse one of two that do.
+func (s *setting) alone() { s.Shared = s.Blind }
+
+// disturb notes that a process was killed, suspended, or excluded from its group.
+func (s *setting) disturb() {
+	if s.Disturbed != nil {
+		s.Disturbed()
+	}
+}
+
+// committed is a blind target.
+type committed struct {
+	sinks.Target
+	adm *kadm.Client
+}
+
+func (*committed) Close() error { return nil }
+
+// Positions is as sinks.Target has it.
+func (c *committed) Positions(ctx context.Context, partition int32) (map[schemas.Topic]sinks.Position, error) {
+	offsets, err := c.adm.FetchOffsets(ctx, groupID)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the offsets of the group: %w", err)
+	}
+	all := map[schemas.Topic]sinks.Position{}
+	for _, topic := range sinks.Topics() {
+		if at, ok := offsets.Lookup(topic.Name(prefix), partition); ok {
+			all[topic] = sinks.Position{Next: at.At}
+		}
+	}
+	return all, nil
 }
 
 // awaitTaken waits until the target has everything that is there.
@@ -206,7 +253,7 @@ func (s *setting) start(o *Order) *child {
 		o.Brokers, o.RecordsMax = s.cluster.ListenAddrs(), childRecord
 	}
 	if s.Shared {
-		o.Group = "sinktest"
+		o.Group = groupID
 	}
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -244,6 +291,9 @@ func (c *child) listen(out io.Reader) {
 			c.owned += n
 		}
 		c.mu.Unlock()
+		if what == saidExcluded {
+			c.s.disturb()
+		}
 	}
 }
 
@@ -272,6 +322,7 @@ func (c *child) signal(s syscall.Signal) {
 // killed waits for the end of a child that kills itself.
 func (c *child) killed() {
 	c.s.t.Helper()
+	c.s.disturb()
 	select {
 	case <-c.ended:
 	case <-time.After(patience):

@@ -20,6 +20,7 @@ type record struct {
 	received int64
 	poison   bool
 	repeated bool
+	replayed bool
 	message  *schemas.Message
 	contact  *schemas.ContactState
 	sync     *schemas.Sync
@@ -86,13 +87,15 @@ func (w *World) Repeat(n int) {
 	}
 }
 
-// Replay lets all events come again, in their order. Those of compacted topics do not: a replay changes nothing there.
+// Replay lets all events come again, in their order, marked as those of a replay. Those of compacted topics do not: a replay changes nothing there.
 func (w *World) Replay() {
 	for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia, schemas.TopicAccount} {
 		for partition, log := range w.logs[topic] {
 			for _, r := range log {
 				again, record := *r, *r.Record
 				record.Offset = int64(offsetStep * len(w.logs[topic][partition]))
+				record.Headers = append(slices.Clone(record.Headers), kgo.RecordHeader{Key: schemas.HeaderReplay, Value: []byte("replay")})
+				again.replayed = true
 				again.Record, again.repeated = &record, !r.poison
 				w.logs[topic][partition] = append(w.logs[topic][partition], &again)
 			}
@@ -129,6 +132,40 @@ func (w *World) Log(topic schemas.Topic, partition int32) []*kgo.Record {
 	var all []*kgo.Record
 	for _, r := range w.logs[topic][partition] {
 		all = append(all, r.Record)
+	}
+	return all
+}
+
+// Sent is a record of a world, for a target that forwards records.
+type Sent struct {
+	Topic     schemas.Topic
+	Partition int32
+	Offset    int64
+	ID        string
+	Business  string // empty: the record does not name it
+	Poison    bool
+	Replayed  bool
+}
+
+// Sent are the records of all logs, those of a log in their order.
+func (w *World) Sent() (all []Sent) {
+	for topic, partitions := range w.logs {
+		for _, log := range partitions {
+			for _, r := range log {
+				s := Sent{Topic: topic, Partition: r.Partition, Offset: r.Offset, ID: r.id, Poison: r.poison, Replayed: r.replayed}
+				switch {
+				case r.message != nil:
+					s.Business = r.message.WABAID
+				case r.contact != nil:
+					s.Business = r.contact.WABAID
+				case r.sync != nil:
+					s.Business = r.sync.WABAID
+				case r.account != nil:
+					s.Business = r.account.WABAID
+				}
+				all = append(all, s)
+			}
+		}
 	}
 	return all
 }

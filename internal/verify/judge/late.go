@@ -207,6 +207,13 @@ func (j *Judge) spooledWithin(from, until int64) bool {
 // rightlyLate reports whether a chunk may be late, by the record of one of its messages. A late chunk leaves when it is
 // read. So nothing that is behind it in the log may have left before, and the time of its record is the latest time of
 // the reading.
+//
+// That time also excuses a wrong mark if the processor was behind by the wait: the chunk went straight to Kafka, and its
+// record left long after. The logs do not distinguish this from a chunk that waited in the spool. Kafka's time of a raw
+// record is its receipt, also after the spool (CreateTime). An overtaken record (spooledWithin) shows that a spool was in
+// use, but its absence shows nothing: records of one business stay in order, so none of them is overtaken. The time
+// between a request and its 200 shows nothing either: behind the first record of its shard, a record goes to the spool at
+// once. A right run must not be found wrong, so the time of the record is sufficient.
 func (j *Judge) rightlyLate(r *Record, num *number, c *chunk) bool {
 	if c.mayBeLate {
 		return true

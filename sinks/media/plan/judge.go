@@ -119,9 +119,12 @@ func (p *Plan) delay(name string, failures int) time.Duration {
 func (it *Item) outcome(d decision, r *Result, now time.Time) *schemas.Asset {
 	a := &it.Asset
 	out := &schemas.Asset{
-		WABAID: a.WABA, PhoneNumberID: a.Number, DisplayPhoneNumber: a.Display, EventID: a.EventID, EventType: a.EventType, WAMID: a.WAMID, Thread: a.Thread,
+		WABAID: a.WABA, PhoneNumberID: a.Number, DisplayPhoneNumber: a.Display, EventID: a.EventID, EventType: a.EventType, WAMID: a.WAMID, Thread: a.Thread, GroupID: a.Group, Timestamp: a.Timestamp,
 		Historical: a.Historical, MediaID: a.MediaID, Type: a.Type, MIMEType: a.MIMEType, DetectedType: r.DetectedType, Filename: a.Filename,
 		State: d.state, Reason: d.reason, SHA256: a.SHA256, Bytes: r.Bytes, ExpiresAt: a.Expires, At: now.UTC(),
+	}
+	if a.WaID != "" || a.UserID != "" {
+		out.Contact = &schemas.Contact{WaID: a.WaID, UserID: a.UserID}
 	}
 	if out.MIMEType == "" {
 		out.MIMEType = r.MIMEType

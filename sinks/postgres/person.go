@@ -104,7 +104,7 @@ func (e *erasing) letters(ids []PersonID) int64 {
 	var found []string
 	for _, id := range idsOf(ids) {
 		e.rows(`SELECT ctid::text, topic, record_key, headers, value FROM letters
-WHERE position(convert_to($1, 'UTF8') IN COALESCE(record_key, '') || '/'::bytea || COALESCE(value, '')) > 0 OR topic = 'media'`, []any{id}, func(row pgx.CollectableRow) error {
+WHERE position(convert_to($1, 'UTF8') IN COALESCE(record_key, '') || '/'::bytea || COALESCE(value, '')) > 0 OR topic IN ('media', 'assets')`, []any{id}, func(row pgx.CollectableRow) error {
 			var at, name, headers string
 			var key, value []byte
 			err := row.Scan(&at, &name, &key, &headers, &value)

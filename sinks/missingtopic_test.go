@@ -23,7 +23,7 @@ func TestATopicThatMayBeMissingIsReadFromWhenItIsThere(t *testing.T) {
 	for _, topic := range sinks.Topics() {
 		names = append(names, topic.Name("coex."))
 	}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, names...))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, names...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func TestATopicThatMayBeMissingIsReadFromWhenItIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	w := sinktest.NewWorld(3, 400, 0, 1)
+	w := sinktest.NewWorld(3, 400, 0)
 	write := func(topics ...schemas.Topic) {
 		t.Helper()
 		for _, topic := range topics {
@@ -59,7 +59,7 @@ func TestATopicThatMayBeMissingIsReadFromWhenItIsThere(t *testing.T) {
 	if n := target.count(); n > 0 {
 		t.Errorf("%d assets of a topic that is not there", n)
 	}
-	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), 2, 1, nil, schemas.TopicAssets.Name("coex.")); err != nil {
+	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), 1, 1, nil, schemas.TopicAssets.Name("coex.")); err != nil {
 		t.Fatal(err)
 	}
 	write(schemas.TopicAssets)

@@ -160,6 +160,8 @@ func TestDangerousValuesAreRefused(t *testing.T) {
 		"scaler without a source":       {"everything", []string{"--set", "processor.autoscaling.prometheusAddress="}, "prometheusAddress is needed"},
 		"webhook sink without endpoint": {"production", []string{"--set", "sinks.webhook.enabled=true"}, "needs endpoints"},
 		"archive without an address":    {"production", []string{"--set", "sinks.archive.enabled=true"}, "config.sink.archive.url"},
+		"media without a bucket":        {"production", []string{"--set", "sinks.media.enabled=true"}, "config.sink.media.url"},
+		"links without an address":      {"production", []string{"--set", "sinks.media.enabled=true,sinks.media.links.enabled=true,config.sink.media.url=s3://x"}, "config.sink.media.link_url"},
 		"no broker":                     {"minimal", []string{"--set", "mode=roles"}, "config.kafka.brokers"},
 		"secret of the topics job":      {"everything", []string{"--set", "externalSecrets[0].name=coexstream-kafka"}, "before"},
 	} {

@@ -242,8 +242,8 @@ func TestRolesHaveOneConfigurationHash(t *testing.T) {
 		for _, m := range regexp.MustCompile(`coexstream/config-hash: (\S+)`).FindAllStringSubmatch(rendered, -1) {
 			all = append(all, m[1])
 		}
-		if len(all) != 6 {
-			t.Errorf("%d workloads have a hash, want 6", len(all))
+		if len(all) != 7 {
+			t.Errorf("%d workloads have a hash, want 7", len(all))
 		}
 		if all = slices.Compact(all); len(all) != 1 {
 			t.Errorf("hashes %v, want one", all)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -145,6 +146,17 @@ func TestUpDownloadsMediaAndSurvivesAKill(t *testing.T) {
 	if !strings.Contains(out, "refused") || !strings.Contains(tail, `"media_id":"71"`) {
 		t.Errorf("status:\n%s\ntail:\n%s", out, tail)
 	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "data", "read.db")+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	p.until("the conversation shows the assets", func() bool {
+		var shown string
+		err := db.QueryRow(`SELECT group_concat(wamid || ' ' || asset_state || ' ' || asset_reason || ' ' || asset_object, ', ') FROM
+  (SELECT * FROM conversation WHERE wamid IN ('wamid.71', 'wamid.73') ORDER BY wamid)`).Scan(&shown)
+		return err == nil && shown == "wamid.71 stored  media/sha256/"+filepath.Base(object("71"))[:2]+"/"+filepath.Base(object("71"))+", wamid.73 missing refused "
+	})
 	link, code := p.run("sink", "media", "link", filepath.Base(object("71")), "--filename", "a.jpg", "--config", flags[1])
 	resp, err := http.Get(strings.TrimSpace(link))
 	if err != nil || code != ExitOK {

@@ -195,12 +195,12 @@ func TestAHiddenAssetWaitsForThePermissionUnlessTheTokenHasIt(t *testing.T) {
 	}
 	h := newPlan(t)
 	h.add(schemas.TopicMessages, "a", 9)
-	now, a := attempts(h, start, 20)
+	_, a := attempts(h, start, 20)
 	if a != nil || h.Census().Hidden != 1 {
 		t.Fatalf("an outcome without a sign that the token has the permission: %+v, %+v", a, h.Census())
 	}
 	// The permission comes.
-	now = h.Wake()
+	now := h.Wake()
 	if a := h.Done(h.Next(now), seen, now); a == nil || a.State != schemas.AssetStored {
 		t.Errorf("the permission came: %+v", a)
 	}

@@ -16,6 +16,11 @@ type Asset struct {
 	EventType string `json:"event_type"`
 	WAMID     string `json:"wamid,omitempty"`
 	Thread    string `json:"thread,omitempty"`
+	GroupID   string `json:"group_id,omitempty"`
+	// Contact has the ids of the user on the other side; in a group, of the participant. It has no names.
+	Contact *Contact `json:"contact,omitempty"`
+	// Timestamp is that of the event, in Unix seconds. Records of earlier versions have none.
+	Timestamp int64 `json:"timestamp,omitempty"`
 	// Historical is that of the event.
 	Historical bool `json:"historical"`
 
@@ -82,6 +87,12 @@ func (a *Asset) AppendJSON(dst []byte) []byte {
 	dst = appendString(dst, a.EventType)
 	dst = appendStringField(dst, `,"wamid":`, a.WAMID)
 	dst = appendStringField(dst, `,"thread":`, a.Thread)
+	dst = appendStringField(dst, `,"group_id":`, a.GroupID)
+	if a.Contact != nil {
+		dst = append(dst, `,"contact":`...)
+		dst = a.Contact.appendJSON(dst)
+	}
+	dst = appendIntField(dst, `,"timestamp":`, a.Timestamp)
 	dst = append(dst, `,"historical":`...)
 	dst = strconv.AppendBool(dst, a.Historical)
 	dst = append(dst, `,"media_id":`...)

@@ -97,7 +97,7 @@ func (t *task) batchOf(w *work) *Batch {
 		}
 		b.Rows.Add(&e, merge.Place{Partition: r.Partition, Offset: r.Offset})
 	}
-	for _, topic := range Topics() {
+	for _, topic := range TableTopics() {
 		if to, ok := w.to[topic]; ok {
 			r := t.reading[topic]
 			b.Advances = append(b.Advances, Advance{Topic: topic, From: r.from, To: Position{Next: to, Log: r.position.Log, At: t.s.deps.Now().Truncate(time.Millisecond)}})

@@ -23,15 +23,16 @@ type Assignment interface {
 
 // Group is an assignment by a consumer group. It fetches nothing, and commits what Commit is given alone.
 type Group struct {
-	opts    []kgo.Opt
-	topic   string
-	id      string
-	prefix  string
-	topics  []schemas.Topic // whose offsets it commits
-	session time.Duration
-	now     func() time.Time
-	client  atomic.Pointer[kgo.Client] // while it runs
-	heard   atomic.Pointer[time.Time]  // when the group heard of the process
+	opts     []kgo.Opt
+	topic    string
+	id       string
+	prefix   string
+	topics   []schemas.Topic // whose offsets it commits
+	optional []schemas.Topic // of topics, those that may be missing
+	session  time.Duration
+	now      func() time.Time
+	client   atomic.Pointer[kgo.Client] // while it runs
+	heard    atomic.Pointer[time.Time]  // when the group heard of the process
 }
 
 // GroupConfig configures the group of processes that share partitions.
@@ -40,6 +41,7 @@ type GroupConfig struct {
 	SessionTimeout time.Duration
 	Now            func() time.Time
 	Topics         []schemas.Topic // whose offsets are committed; empty: those of Topics
+	Optional       []schemas.Topic // others of which that is so while they are there
 }
 
 // NewGroup prepares a membership. The group subscribes to one topic: all event topics have the same partitions.
@@ -55,7 +57,7 @@ func NewGroup(conn kafka.Connection, prefix string, c GroupConfig) (*Group, erro
 	if len(topics) == 0 {
 		topics = Topics()
 	}
-	return &Group{topic: topic, id: c.ID, prefix: prefix, topics: topics, session: c.SessionTimeout, now: c.Now, opts: append(conn.Franz(),
+	return &Group{topic: topic, id: c.ID, prefix: prefix, topics: slices.Concat(topics, c.Optional), optional: c.Optional, session: c.SessionTimeout, now: c.Now, opts: append(conn.Franz(),
 		kgo.ConsumerGroup(c.ID), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.RangeBalancer()), kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(c.SessionTimeout), kgo.HeartbeatInterval(c.SessionTimeout/10),
 		// The client discards fetched records. There are none while the topic is paused.

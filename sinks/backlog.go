@@ -111,8 +111,9 @@ func (t *task) leave() {
 // liveNews reports whether live records are known that are not applied yet, and can be read as far as known.
 func (t *task) liveNews() bool {
 	ends, _ := t.newest()
-	return slices.ContainsFunc(liveTopics, func(topic schemas.Topic) bool {
-		return ends[topic] > t.reading[topic].position.Next && !t.s.damage.Waits(topic, t.partition)
+	return slices.ContainsFunc(liveOfTables, func(topic schemas.Topic) bool {
+		r := t.reading[topic]
+		return r != nil && ends[topic] > r.position.Next && !t.s.damage.Waits(topic, t.partition)
 	})
 }
 

@@ -43,7 +43,7 @@ func (l *importing) Partitions(context.Context) ([]int32, error) { return l.part
 
 func (l *importing) each(offset func(schemas.Topic, int32) int64) (map[schemas.Topic]map[int32]int64, error) {
 	all := map[schemas.Topic]map[int32]int64{}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		all[topic] = map[int32]int64{}
 		for _, p := range l.partitions {
 			all[topic][p] = offset(topic, p)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -153,19 +154,29 @@ func (g *Group) joined(ctx context.Context) (*kgo.Client, map[schemas.Topic][16]
 	if err != nil {
 		return nil, nil, fmt.Errorf("look up the topics: %w", err)
 	}
-	ids := map[schemas.Topic][16]byte{}
+	ids, missing := map[schemas.Topic][16]byte{}, 0
 	for _, t := range resp.Topics {
-		if err := kerr.ErrorForCode(t.ErrorCode); err != nil || t.Topic == nil {
+		err := kerr.ErrorForCode(t.ErrorCode)
+		if t.Topic != nil && (errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.TopicAuthorizationFailed)) && g.mayMiss(*t.Topic) {
+			missing++
+			continue
+		}
+		if err != nil || t.Topic == nil {
 			return nil, nil, fmt.Errorf("look up a topic: %w", err)
 		}
 		if topic, ok := g.topicOf(nil, *t.Topic, t.TopicID); ok {
 			ids[topic] = t.TopicID
 		}
 	}
-	if len(ids) < len(g.topics) {
+	if len(ids)+missing < len(g.topics) {
 		return nil, nil, fmt.Errorf("look up the topics: the brokers know %d of %d", len(ids), len(g.topics))
 	}
 	return cl, ids, nil
+}
+
+// mayMiss reports whether a topic may be missing.
+func (g *Group) mayMiss(name string) bool {
+	return slices.ContainsFunc(g.optional, func(topic schemas.Topic) bool { return topic.Name(g.prefix) == name })
 }
 
 // topicOf finds a topic by its name, or by its id where a response has no name.

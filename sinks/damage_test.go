@@ -35,7 +35,7 @@ func TestADamagedBatchStopsItsTopicAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 				positions, _ := target.Positions(t.Context(), 0)
-				for _, other := range sinks.Topics() {
+				for _, other := range sinks.TableTopics() {
 					want := ends[other][0]
 					if other == topic {
 						want = damaged

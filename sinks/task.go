@@ -108,6 +108,11 @@ func (t *task) run(ctx context.Context) error {
 				return err
 			}
 		}
+		if t.appeared(ends) {
+			if err := t.resume(ctx); err != nil {
+				return err
+			}
+		}
 		if err := t.longEnough(ends); err != nil {
 			return err
 		}
@@ -143,11 +148,14 @@ func (t *task) resume(ctx context.Context) error {
 	}
 	t.reading, t.asked = map[schemas.Topic]*reading{}, t.s.deps.Now()
 	t.s.damage.Forget(t.partition)
-	for _, topic := range Topics() {
+	for _, topic := range TableTopics() {
 		id := t.s.deps.Log.ID(topic)
 		r := &reading{topic: topic, position: positions[topic]}
 		if r.from = r.position.Next; r.position.At.IsZero() {
 			start, ok := starts[topic][t.partition]
+			if !ok && Optional(topic) {
+				continue
+			}
 			if !ok {
 				return fmt.Errorf("%s/%d does not tell where it begins", t.s.deps.Log.Name(topic), t.partition)
 			}
@@ -160,6 +168,16 @@ func (t *task) resume(ctx context.Context) error {
 	}
 	t.note(nil, time.Time{})
 	return nil
+}
+
+// appeared reports whether there is a topic that was missing.
+func (t *task) appeared(ends map[schemas.Topic]int64) bool {
+	for topic := range ends {
+		if t.reading[topic] == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *task) block(r *reading, why string) error {
@@ -228,10 +246,13 @@ func (t *task) round(ctx context.Context, ends map[schemas.Topic]int64) (moved b
 		topics []schemas.Topic
 		bytes  int32
 		live   bool
-	}{{liveTopics, t.s.cfg.LiveBytesMax, true}, {backlogTopics, t.s.cfg.BacklogBytesMax, false}} {
+	}{{liveOfTables, t.s.cfg.LiveBytesMax, true}, {backlogTopics, t.s.cfg.BacklogBytesMax, false}} {
 		waits := false
 		for _, topic := range lane.topics {
 			r := t.reading[topic]
+			if r == nil {
+				continue
+			}
 			if err := t.fill(ctx, r, ends[topic], lane.bytes); err != nil {
 				return false, err
 			}
@@ -262,7 +283,9 @@ func (t *task) step(ctx context.Context, topics []schemas.Topic, live bool) erro
 	w := &work{live: live, to: map[schemas.Topic]int64{}}
 	most := t.stepMax(live)
 	for _, topic := range topics {
-		t.reading[topic].take(w, most)
+		if r := t.reading[topic]; r != nil {
+			r.take(w, most)
+		}
 	}
 	if live && len(w.items) > 0 {
 		t.s.sawLive()

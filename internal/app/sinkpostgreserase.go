@@ -162,6 +162,12 @@ func (e *erasure) show(cmd *cobra.Command) error {
 			sayf(out, "%d rows of %s stay and contain one of the ids\n", m.Rows, m.Table)
 		}
 	}
+	if len(e.Objects) > 0 {
+		sayf(out, "objects in the bucket that no row names any more; remove them there:\n")
+	}
+	for _, object := range e.Objects {
+		sayf(out, "  %s\n", oneLine(object))
+	}
 	if e.DryRun {
 		sayf(out, "nothing was removed (--dry-run)\n")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
+	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/sinks"
 )
 
@@ -75,7 +76,7 @@ func sinkEnds(ctx context.Context, cfg *config.Config, log *slog.Logger) (map[ka
 		return nil, err
 	}
 	var names []string
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		names = append(names, topic.Name(cfg.Kafka.Prefix))
 	}
 	reader, err := kafka.NewReader(conn, names)
@@ -83,12 +84,13 @@ func sinkEnds(ctx context.Context, cfg *config.Config, log *slog.Logger) (map[ka
 		return nil, err
 	}
 	defer reader.Close()
+	reader.MayMiss(schemas.TopicAssets.Name(cfg.Kafka.Prefix))
 	ends, err := reader.Ranges(ctx, kafka.FromStart())
 	if err != nil {
 		return nil, err
 	}
 	byTopic := map[kafka.TopicPartition]kafka.Range{}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		for at, r := range ends {
 			if at.Topic == topic.Name(cfg.Kafka.Prefix) {
 				byTopic[kafka.TopicPartition{Topic: topic.String(), ID: at.ID}] = r

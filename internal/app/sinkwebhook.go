@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,7 +12,9 @@ import (
 	"github.com/coexstream/coexstream/internal/config"
 	"github.com/coexstream/coexstream/internal/kafka"
 	"github.com/coexstream/coexstream/internal/reload"
+	"github.com/coexstream/coexstream/schemas"
 	"github.com/coexstream/coexstream/sinks"
+	"github.com/coexstream/coexstream/sinks/media/link"
 	"github.com/coexstream/coexstream/sinks/webhook"
 )
 
@@ -87,8 +90,35 @@ func endpointsOf(w *reload.Watcher, path string, apply func(webhook.Endpoints) e
 
 // readEndpoints reads the endpoints once, for commands that end soon.
 func readEndpoints(cfg *config.Config) (all webhook.Endpoints, err error) {
-	err = endpointsOf(nil, cfg.Sink.Webhook.EndpointsFile, func(e webhook.Endpoints) error { all = e; return nil })
+	err = endpointsOf(nil, cfg.Sink.Webhook.EndpointsFile, func(e webhook.Endpoints) error {
+		all = e
+		m := cfg.Sink.Media
+		return e.WithLinks(linksBy(m.LinkURL, func() string { return m.LinkKey }))
+	})
 	return all, err
+}
+
+// assetLinks makes the links in events about assets; nil: the configuration has no key or no address for links.
+func (s *service) assetLinks() (webhook.Links, error) {
+	m := s.cfg.Sink.Media
+	if m.LinkURL == "" || m.LinkKey == "" {
+		return linksBy("", nil), nil
+	}
+	key := &secret{}
+	if err := key.watch(s.watcher, "sink.media.link_key", m.LinkKey, m.LinkKeyFile); err != nil {
+		return nil, err
+	}
+	return linksBy(m.LinkURL, key.get), nil
+}
+
+// linksBy makes links below a URL that are signed with the key of the moment.
+func linksBy(url string, key func() string) webhook.Links {
+	if url == "" || key == nil || key() == "" {
+		return nil
+	}
+	return func(sha256, filename string, expires time.Time) string {
+		return link.Make(link.Key(strings.TrimSpace(key())), url, sha256, filename, expires)
+	}
 }
 
 // userAgent names the program in requests.
@@ -98,6 +128,10 @@ func userAgent() string { return "coexstream/" + version() }
 func (s *service) startSinkWebhook(conn kafka.Connection, add func(string, func() error)) error {
 	w, cfg := s.cfg.Sink.Webhook, webhook.DefaultConfig()
 	cfg.InFlightMax, cfg.Name = w.InFlightMax, userAgent()
+	links, err := s.assetLinks()
+	if err != nil {
+		return err
+	}
 	log, err := sinks.NewKafkaLog(conn, s.cfg.Kafka.Prefix)
 	if err != nil {
 		return err
@@ -114,11 +148,16 @@ func (s *service) startSinkWebhook(conn kafka.Connection, add func(string, func(
 	sink, err := webhook.New(cfg, webhook.Deps{
 		Log: log, Letters: letters, Registerer: s.metrics, Logger: s.log, Now: time.Now,
 		Group: func(endpoint string) (webhook.Group, error) {
-			return sinks.NewGroup(conn, s.cfg.Kafka.Prefix, sinks.GroupConfig{ID: w.GroupID + "." + endpoint, SessionTimeout: w.SessionTimeout, Now: time.Now})
+			return sinks.NewGroup(conn, s.cfg.Kafka.Prefix, sinks.GroupConfig{ID: w.GroupID + "." + endpoint, SessionTimeout: w.SessionTimeout, Now: time.Now, Optional: []schemas.Topic{schemas.TopicAssets}})
 		},
 	}, nil)
 	if err == nil {
-		err = endpointsOf(s.watcher, w.EndpointsFile, sink.Apply)
+		err = endpointsOf(s.watcher, w.EndpointsFile, func(all webhook.Endpoints) error {
+			if err := all.WithLinks(links); err != nil {
+				return err
+			}
+			return sink.Apply(all)
+		})
 	}
 	if err != nil {
 		end()

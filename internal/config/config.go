@@ -271,6 +271,7 @@ type Assets struct {
 	InFlightMax       int           `key:"in_flight_max"`
 	RequestsPerSecond int           `key:"requests_per_second"`
 	AssetBytesMax     int64         `key:"asset_bytes_max"`
+	PartsBytesMax     int64         `key:"parts_bytes_max"`
 	TotalBytesMax     int64         `key:"total_bytes_max"`
 	Types             []string      `key:"types"`
 	AttemptTimeout    time.Duration `key:"attempt_timeout"`

@@ -227,6 +227,7 @@ func sinkKeys() []Key {
 		{Name: "sink.media.in_flight_max", Kind: Int, Default: "4", Min: 1, Max: 256, Doc: "Maximum assets that an instance downloads at a time."},
 		{Name: "sink.media.requests_per_second", Kind: Int, Default: "10", Min: 1, Max: 10_000, Doc: "Maximum look-ups and downloads per second of an instance. An asset needs two requests."},
 		{Name: "sink.media.asset_bytes_max", Kind: Bytes, Default: "100MiB", Min: kib, Max: 1 << 40, Doc: "Maximum size of an asset. Longer ones are missing (`too_large`). The default is that of the largest document of the Cloud API."},
+		{Name: "sink.media.parts_bytes_max", Kind: Bytes, Default: "1GiB", Min: mib, Max: 1 << 60, Doc: "Maximum size of downloads that are not finished, with room for running ones (`sink.media.in_flight_max` times `sink.media.asset_bytes_max`). At the limit, parts that no waiting asset needs are removed first, then the oldest. Their downloads begin again."},
 		{Name: "sink.media.total_bytes_max", Kind: Bytes, Default: "0", Min: 0, Max: 1 << 60, Doc: "Maximum size of all contents in the bucket. At the limit, the sink waits and is not ready. 0: no limit."},
 		{Name: "sink.media.types", Kind: List, Doc: "Media types to store, such as `image/*` or `application/pdf`. The declared type and the first bytes of the content have to match. Others are missing (`type_not_allowed`). Empty: all."},
 		{Name: "sink.media.attempt_timeout", Kind: Duration, Default: "10m", Min: second, Max: day, Doc: "Maximum time of a download. The next attempt continues it."},

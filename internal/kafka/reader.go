@@ -33,11 +33,12 @@ func FromTime(at time.Time) Start { return Start{at: at} }
 // control records left out, and bodies in segments put together (Fetcher.Whole). Records of one partition come
 // in the order of the log; across partitions there is no order.
 type Reader struct {
-	conn    Connection
-	cl      *kgo.Client
-	adm     *kadm.Client
-	fetcher *Fetcher
-	topics  []string
+	conn     Connection
+	cl       *kgo.Client
+	adm      *kadm.Client
+	fetcher  *Fetcher
+	topics   []string
+	optional []string // of the topics, those that may be missing
 }
 
 // NewReader reads the topics, which are full names.
@@ -56,6 +57,9 @@ func NewReader(conn Connection, topics []string, opts ...kgo.Opt) (*Reader, erro
 	adm.SetTimeoutMillis(int32(conn.RequestTimeout.Milliseconds()))
 	return &Reader{conn: conn, cl: cl, adm: adm, fetcher: NewFetcher(cl), topics: slices.Clone(topics)}, nil
 }
+
+// MayMiss says which of the topics may be missing. They have no ranges while they are.
+func (r *Reader) MayMiss(topics ...string) { r.optional = append(r.optional, topics...) }
 
 // Close closes the connections.
 func (r *Reader) Close() { r.cl.Close() }
@@ -133,6 +137,9 @@ func (r *Reader) listedOnce(ctx context.Context, list func(context.Context, ...s
 	offsets := map[TopicPartition]int64{}
 	var failed error
 	got.Each(func(o kadm.ListedOffset) {
+		if errors.Is(o.Err, kerr.UnknownTopicOrPartition) && slices.Contains(r.optional, o.Topic) {
+			return
+		}
 		if o.Err != nil {
 			failed = fmt.Errorf("%s/%d: %w", o.Topic, o.Partition, o.Err)
 			return
@@ -143,7 +150,7 @@ func (r *Reader) listedOnce(ctx context.Context, list func(context.Context, ...s
 		return nil, failed
 	}
 	for _, t := range r.topics {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(offsets)), func(p TopicPartition) bool { return p.Topic == t }) {
+		if !slices.Contains(r.optional, t) && !slices.ContainsFunc(slices.Collect(maps.Keys(offsets)), func(p TopicPartition) bool { return p.Topic == t }) {
 			return nil, fmt.Errorf("topic %s: %w", t, kerr.UnknownTopicOrPartition)
 		}
 	}

@@ -11,6 +11,9 @@ const (
 	assetEventType
 	assetWAMID
 	assetThread
+	assetGroup
+	assetContact
+	assetTimestamp
 	assetHistorical
 	assetMediaID
 	assetType
@@ -40,7 +43,7 @@ func (s *scanner) asset() *schemas.Asset {
 		to  *string
 	}{
 		"display_phone_number": {assetDisplay, &a.DisplayPhoneNumber}, "event_id": {assetEventID, &a.EventID},
-		"event_type": {assetEventType, &a.EventType}, "wamid": {assetWAMID, &a.WAMID}, "thread": {assetThread, &a.Thread},
+		"event_type": {assetEventType, &a.EventType}, "wamid": {assetWAMID, &a.WAMID}, "thread": {assetThread, &a.Thread}, "group_id": {assetGroup, &a.GroupID},
 		"media_id": {assetMediaID, &a.MediaID}, "type": {assetType, &a.Type}, "mime_type": {assetMIME, &a.MIMEType},
 		"detected_type": {assetDetected, &a.DetectedType}, "filename": {assetFilename, &a.Filename},
 		"reason": {assetReason, &a.Reason}, "detail": {assetDetail, &a.Detail}, "object": {assetObject, &a.Object},
@@ -59,6 +62,13 @@ func (s *scanner) asset() *schemas.Asset {
 		case "phone_number_id":
 			s.once(&seen, assetNumber)
 			a.PhoneNumberID = s.str()
+		case "contact":
+			s.once(&seen, assetContact)
+			a.Contact = new(schemas.Contact)
+			s.contactOf(a.Contact)
+		case "timestamp":
+			s.once(&seen, assetTimestamp)
+			a.Timestamp = s.integer()
 		case "historical":
 			s.once(&seen, assetHistorical)
 			a.Historical = s.boolean()

@@ -28,6 +28,9 @@ func (s *Sink) attempt(ctx context.Context, it *plan.Item) plan.Result {
 	if !s.allowed(a.MIMEType) {
 		return plan.Result{Kind: plan.TypeNotAllowed, Detail: "the declared type is none of sink.media.types"}
 	}
+	if err := s.makeRoom(); err != nil {
+		return own("make room for the download", err)
+	}
 	file, err := s.stage.open(it)
 	if err != nil {
 		return own("open the file of the download", err)
@@ -99,6 +102,14 @@ func (s *Sink) fetch(ctx context.Context, it *plan.Item, file *os.File) plan.Res
 	if err != nil {
 		return failed(err)
 	}
+	r := s.content(ctx, it, file, from, token, &found)
+	r.Seen = true
+	return r
+}
+
+// content brings the content that the provider described into a file, and then into the bucket.
+func (s *Sink) content(ctx context.Context, it *plan.Item, file *os.File, from Provider, token graph.Token, found *graph.Media) plan.Result {
+	a := &it.Asset
 	known := plan.Result{SHA256: a.SHA256, MIMEType: found.MIMEType, Bytes: max(0, found.Bytes)}
 	with := func(r plan.Result) plan.Result {
 		r.MIMEType = known.MIMEType
@@ -253,7 +264,9 @@ func failed(err error) plan.Result {
 	}
 	r := plan.Result{Kind: plan.Away, Detail: e.Error(), RetryAfter: e.Outcome.RetryAfter}
 	switch {
-	case e.Outcome.Hidden(), e.Outcome.Status == http.StatusNotFound, e.Outcome.Status == http.StatusGone:
+	case e.Outcome.Hidden():
+		r.Kind = plan.Hidden
+	case e.Outcome.Status == http.StatusNotFound, e.Outcome.Status == http.StatusGone:
 		r.Kind = plan.Gone
 	case e.Outcome.Kind == graph.Throttled:
 		r.Kind = plan.Throttled

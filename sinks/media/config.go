@@ -24,6 +24,7 @@ type Config struct {
 	Slots           int           // assets that are downloaded at a time
 	RequestsMax     float64       // look-ups and downloads per second
 	AssetBytesMax   int64         // longer assets are not stored
+	PartsBytesMax   int64         // of partial downloads; those of running ones are part of it
 	TotalBytesMax   int64         // of all contents in the bucket; 0: no limit
 	Types           []string      // patterns of media types, such as image/*; empty: all
 	HeldMax         int           // assets of a topic of a partition without an outcome
@@ -39,7 +40,7 @@ type Config struct {
 // DefaultConfig has all but the folder.
 func DefaultConfig() Config {
 	return Config{
-		Life: 7 * 24 * time.Hour, Slots: 4, RequestsMax: 10, AssetBytesMax: 100 << 20, HeldMax: 400, RetryMin: time.Second, RetryMax: 10 * time.Minute,
+		Life: 7 * 24 * time.Hour, Slots: 4, RequestsMax: 10, AssetBytesMax: 100 << 20, PartsBytesMax: 1 << 30, HeldMax: 400, RetryMin: time.Second, RetryMax: 10 * time.Minute,
 		DownloadTimeout: 10 * time.Minute, Poll: 200 * time.Millisecond, Settle: time.Second, FetchBytes: 256 << 10, CutPatience: 10 * time.Second,
 	}
 }
@@ -53,7 +54,7 @@ func (c *Config) Validate() error {
 		field string
 		value int64
 	}{
-		{"Life", int64(c.Life)}, {"Slots", int64(c.Slots)}, {"AssetBytesMax", c.AssetBytesMax}, {"HeldMax", int64(c.HeldMax)}, {"RetryMin", int64(c.RetryMin)},
+		{"Life", int64(c.Life)}, {"Slots", int64(c.Slots)}, {"AssetBytesMax", c.AssetBytesMax}, {"PartsBytesMax", c.PartsBytesMax}, {"HeldMax", int64(c.HeldMax)}, {"RetryMin", int64(c.RetryMin)},
 		{"DownloadTimeout", int64(c.DownloadTimeout)}, {"Poll", int64(c.Poll)}, {"Settle", int64(c.Settle)}, {"FetchBytes", int64(c.FetchBytes)},
 		{"CutPatience", int64(c.CutPatience)},
 	} {

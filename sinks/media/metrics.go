@@ -17,6 +17,7 @@ type metrics struct {
 	attempts *prometheus.CounterVec // by result
 	bytes    prometheus.Counter
 	lost     prometheus.Counter
+	removed  prometheus.Counter
 	seconds  prometheus.Histogram
 }
 
@@ -45,6 +46,9 @@ func newMetrics(s *Sink) (*metrics, error) {
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "coexstream_media_lost_offsets_total", Help: "Offsets that retention or a cut log removed before the media sink read them.",
 		}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "coexstream_media_removed_parts_total", Help: "Partial downloads that were removed to make room for others. They begin again.",
+		}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "coexstream_media_attempt_seconds", Help: "Time of an attempt at an asset, from the look-up to the bucket.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 16),
 		}),
@@ -60,11 +64,13 @@ func newMetrics(s *Sink) (*metrics, error) {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "coexstream_media_" + name, Help: help, ConstLabels: labels}, func() float64 { return value(s.census()) })
 	}
 	const waiting = "Assets that were read and have no outcome yet."
-	return m, meter.Register(m.assets, m.attempts, m.bytes, m.lost, m.seconds,
+	return m, meter.Register(m.assets, m.attempts, m.bytes, m.lost, m.removed, m.seconds,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "coexstream_media_parts_bytes", Help: "Size of all partial downloads on the disk."}, func() float64 { return float64(s.partsBytes()) }),
 		gauge("waiting_assets", waiting, prometheus.Labels{"lane": laneOf(true)}, func(c plan.Census) float64 { return float64(c.Live) }),
 		gauge("waiting_assets", waiting, prometheus.Labels{"lane": laneOf(false)}, func(c plan.Census) float64 { return float64(c.Past) }),
 		gauge("in_flight_assets", "Assets that are downloaded now.", nil, func(c plan.Census) float64 { return float64(c.InFlight) }),
 		gauge("denied_businesses", "Businesses whose assets wait, because there is no token that the provider accepts.", nil, func(c plan.Census) float64 { return float64(c.Denied) }),
+		gauge("hidden_assets", "Assets that wait, because the provider does not show them to the token: they do not exist, or it lacks the permission.", nil, func(c plan.Census) float64 { return float64(c.Hidden) }),
 		gauge("expiry_seconds", "Time until the first waiting asset expires. The configured life of an asset while none waits.", nil, func(c plan.Census) float64 {
 			if c.ExpireFirst.IsZero() {
 				return s.cfg.Life.Seconds()

@@ -31,6 +31,8 @@ type Sink struct {
 	rate   *rate.Limiter
 	total  atomic.Int64 // bytes of the contents in the bucket, if there is a limit
 
+	trimming sync.Mutex // partial downloads are removed by one at a time
+
 	turns      chan struct{} // rings when an asset may be due
 	committing chan struct{} // has room for one commit
 
@@ -376,10 +378,15 @@ func (s *Sink) Ready() error {
 
 // Trouble returns why assets of some businesses are not downloaded.
 func (s *Sink) Trouble() error {
-	if n := s.census().Denied; n > 0 {
-		return fmt.Errorf("the assets of %d businesses wait for a token that the provider accepts", n)
+	c := s.census()
+	var denied, hidden error
+	if c.Denied > 0 {
+		denied = fmt.Errorf("the assets of %d businesses wait for a token that the provider accepts", c.Denied)
 	}
-	return nil
+	if c.Hidden > 0 {
+		hidden = fmt.Errorf("%d assets wait: the provider does not know them, or the token lacks the permission to see them", c.Hidden)
+	}
+	return errors.Join(denied, hidden)
 }
 
 func (s *Sink) census() plan.Census {

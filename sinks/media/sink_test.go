@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -311,4 +313,50 @@ func TestNoTokenIsInARecordOrAnError(t *testing.T) {
 	if text, err := json.Marshal(got); err != nil || strings.Contains(string(text), "EAAtoken") {
 		t.Errorf("%s (%v)", text, err)
 	}
+}
+
+// Partial downloads that nobody continues make room before a download begins, and the newest stay as long as there is room.
+func TestPartialDownloadsHaveALimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cfg.PartsBytesMax = int64(w.cfg.Slots)*w.cfg.AssetBytesMax + 1000
+	if err := os.MkdirAll(w.cfg.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		name := filepath.Join(w.cfg.Dir, fmt.Sprintf("%d.part", i))
+		if err := os.WriteFile(name, make([]byte, 400), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if at := time.Now().Add(time.Duration(i-10) * time.Minute); os.Chtimes(name, at, at) != nil {
+			t.Fatal(name)
+		}
+	}
+	w.fake.AddMedia(fakegraph.Asset{ID: "121", Content: content(10, 1)})
+	w.message(schemas.TopicMessages, "121", content(10, 1))
+	got := w.outcomes(1)
+	w.stored(got["121"], content(10, 1))
+	var left []string
+	files, err := os.ReadDir(w.cfg.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		left = append(left, f.Name())
+	}
+	if want := []string{"3.part", "4.part"}; !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
+	}
+}
+
+// An asset that the token may not see is stored when the permission comes. Others of the business do not wait for it.
+func TestAHiddenAssetIsStoredWhenThePermissionComes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.fake.AddMedia(fakegraph.Asset{ID: "131", Content: content(10, 1)})
+	hidden := fakegraph.Failure(http.StatusBadRequest, 100, 33, "Unsupported get request")
+	w.fake.NextLookUp("131", hidden, hidden, hidden, hidden, hidden, hidden)
+	w.message(schemas.TopicMessages, "131", content(10, 1))
+	got := w.outcomes(1)
+	w.stored(got["131"], content(10, 1))
 }

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,12 +46,76 @@ func (s stage) prepare(now time.Time, life time.Duration) error {
 	return nil
 }
 
-// open opens the file of an event's asset, with the part that a former attempt left.
-func (s stage) open(it *plan.Item) (*os.File, error) {
+// nameOf is the name of the file of an event's asset.
+func nameOf(it *plan.Item) string {
 	a := &it.Asset
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s\x00%s/%d/%d", a.WABA, a.Number, a.MediaID, it.Topic, it.Partition, it.Offset))
-	return private.OpenFile(filepath.Join(s.dir, hex.EncodeToString(sum[:16])+partial), os.O_CREATE|os.O_RDWR)
+	return hex.EncodeToString(sum[:16]) + partial
 }
+
+// open opens the file of an event's asset, with the part that a former attempt left.
+func (s stage) open(it *plan.Item) (*os.File, error) {
+	return private.OpenFile(filepath.Join(s.dir, nameOf(it)), os.O_CREATE|os.O_RDWR)
+}
+
+// part is a file of the stage.
+type part struct {
+	name  string
+	bytes int64
+	at    time.Time // of the last write
+}
+
+// parts are the files of the stage.
+func (s stage) parts() (all []part, err error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		switch {
+		case errors.Is(err, fs.ErrNotExist) || !strings.HasSuffix(e.Name(), partial):
+		case err != nil:
+			return nil, err
+		default:
+			all = append(all, part{e.Name(), info.Size(), info.ModTime()})
+		}
+	}
+	return all, nil
+}
+
+// surplus returns which files are removed, so that those that no download writes to have at most bytesMax. Files that no waiting asset continues go
+// first, and of those the ones that were written the longest ago. use is how a file is used.
+func surplus(all []part, bytesMax int64, use func(name string) usage) (gone []part) {
+	idle := int64(0)
+	var order []part
+	for _, p := range all {
+		if use(p.name) != written {
+			idle += p.bytes
+			order = append(order, p)
+		}
+	}
+	slices.SortFunc(order, func(a, b part) int {
+		return cmp.Or(cmp.Compare(use(a.name), use(b.name)), a.at.Compare(b.at), cmp.Compare(a.name, b.name))
+	})
+	for _, p := range order {
+		if idle <= bytesMax {
+			break
+		}
+		idle -= p.bytes
+		gone = append(gone, p)
+	}
+	return gone
+}
+
+// usage is how a file of the stage is used.
+type usage int
+
+const (
+	unneeded usage = iota // no asset of this process continues it
+	waiting               // an asset waits for its next attempt
+	written               // a download writes to it
+)
 
 // digest returns the hash and the length of a file.
 func digest(f *os.File) (sum string, n int64, err error) {

@@ -30,6 +30,8 @@ func PeopleOf(e *event.Event) (p People) {
 		p.message(e.Message)
 	case e.Topic == schemas.TopicContacts:
 		p.contact(e)
+	case e.Asset != nil: // as its message
+		p.message(messageOf(e.Asset))
 	}
 	if received := e.ReceivedAt; p.At <= 0 || received > 0 && received < p.At {
 		p.At = received
@@ -44,7 +46,7 @@ func PeopleOfKey(topic schemas.Topic, key []byte, received int64) (p People) {
 	switch topic {
 	case schemas.TopicHistory, schemas.TopicEchoes, schemas.TopicMessages, schemas.TopicContacts:
 		p.add(id)
-	case schemas.TopicMedia:
+	case schemas.TopicMedia, schemas.TopicAssets:
 		p.add(namedBy(&schemas.Message{WAMID: id}))
 	}
 	return p

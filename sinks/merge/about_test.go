@@ -93,3 +93,27 @@ func TestAPersonHasOneHashInEverySpelling(t *testing.T) {
 		seen[hash] = fmt.Sprint(of)
 	}
 }
+
+// The outcome of an asset is about whom its event is about, at the time of the event: it can come after an erasure that covers the event.
+func TestAnAssetIsAboutThePeopleOfItsMessage(t *testing.T) {
+	for _, c := range []struct{ more, ids, person string }{
+		{`"thread":"5511987654321"`, "[5511987654321]", "551187654321"},
+		{`"thread":"g","group_id":"g","contact":{"wa_id":"491701","user_id":"DE.1"}`, "[491701 DE.1]", "491701"},
+		{`"thread":"g","group_id":"g"`, "[]", ""},
+	} {
+		e, err := event.Value(schemas.TypeAsset, []byte(`{"waba_id":"1","phone_number_id":"2","event_id":"e","event_type":"t",`+c.more+
+			`,"timestamp":7,"historical":true,"media_id":"4","type":"image","state":"missing","expires_at":"2026-03-08T12:00:00Z","at":"2026-03-01T12:00:00Z"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Topic, e.ReceivedAt = schemas.TopicAssets, 1_772_366_400_000
+		if p := merge.PeopleOf(&e); fmt.Sprint(p.IDs) != c.ids || p.Number != "2" || p.At != 7000 {
+			t.Errorf("%s: %+v", c.more, p)
+		}
+		rows := merge.NewRows()
+		rows.Add(&e, merge.Place{})
+		if a := rows.Assets[merge.AssetKey{Number: "2", EventID: "e"}]; a == nil || a.Person != c.person {
+			t.Errorf("%s: %+v", c.more, a)
+		}
+	}
+}

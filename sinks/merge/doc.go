@@ -18,6 +18,7 @@
 //     separate;
 //   - entry of the address book, sync: the record with the greater offset, since both topics are compacted and their newest record is the
 //     state. A removed entry keeps its row;
+//   - outcome of an asset: the later time of the outcome. It is found by the ce_id of the event that names the asset;
 //   - business and number: the value that was received later.
 //
 // If these are equal, a digest of the event's value decides, so that there is always one outcome.

@@ -41,6 +41,7 @@ func apply(to, r *merge.Rows) {
 	save(to.Businesses, r.Businesses)
 	save(to.Syncs, r.Syncs)
 	save(to.Notes, r.Notes)
+	save(to.Assets, r.Assets)
 }
 
 // play reads the logs in an order of its own: between topics any, within one that of the log. Some is read again.
@@ -51,7 +52,7 @@ func play(t *testing.T, w *sinktest.World, rng *rand.Rand) *merge.Rows {
 	next := map[schemas.Topic]int{}
 	for {
 		var open []schemas.Topic
-		for _, topic := range sinks.Topics() {
+		for _, topic := range sinks.TableTopics() {
 			if next[topic] < len(w.Log(topic, partition)) {
 				open = append(open, topic)
 			}

@@ -26,6 +26,7 @@ type Rows struct {
 	Businesses   map[string]*Business
 	Syncs        map[SyncKey]*Sync
 	Notes        map[string]*Note
+	Assets       map[AssetKey]*Asset
 }
 
 // NewRows returns an empty set of rows.
@@ -33,7 +34,7 @@ func NewRows() *Rows {
 	return &Rows{
 		Messages: map[MessageKey]*Message{}, Participants: map[ParticipantKey]*Participant{}, Reactions: map[ReactionKey]*Reaction{},
 		Contacts: map[ContactKey]*Contact{}, Numbers: map[string]*Number{}, Businesses: map[string]*Business{},
-		Syncs: map[SyncKey]*Sync{}, Notes: map[string]*Note{},
+		Syncs: map[SyncKey]*Sync{}, Notes: map[string]*Note{}, Assets: map[AssetKey]*Asset{},
 	}
 }
 
@@ -66,6 +67,8 @@ func (r *Rows) Add(e *event.Event, at Place) {
 		a.account(e.Account)
 	case e.Other != nil:
 		a.other(e.Other)
+	case e.Asset != nil:
+		a.asset(e.Asset)
 	}
 }
 

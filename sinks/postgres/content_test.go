@@ -108,6 +108,12 @@ func contentOf(t testing.TB, url string) *sinktest.Content {
 		one := note
 		c.Rows.Notes[one.ID] = &one
 	})
+	var asset merge.Asset
+	each("SELECT phone_number_id, event_id, person, thread, state, reason, sha256, bytes, object, filename, mime_type, (extract(epoch FROM at) * 1000)::bigint, "+unix("expires_at")+" FROM assets",
+		[]any{&asset.Number, &asset.EventID, &asset.Person, &asset.Thread, &asset.State, &asset.Reason, &asset.SHA256, &asset.Bytes, &asset.Object, &asset.Filename, &asset.MIMEType, &asset.At, &asset.ExpiresAt}, func() {
+			one := asset
+			c.Rows.Assets[one.AssetKey] = &one
+		})
 	var chat sinktest.Chat
 	var th sinktest.Thread
 	each("SELECT phone_number_id, chat, messages, last_wamid, "+unix("last_at")+", unread, "+unix("unread_since")+" FROM threads",

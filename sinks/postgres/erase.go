@@ -24,6 +24,8 @@ type Erased struct {
 	Removed []RemovedRow `json:"removed"` // rows, by table
 	// Mentions are rows that stay, and hold one of the ids somewhere in their text.
 	Mentions []RemovedRow `json:"mentions"`
+	// Objects are the contents of assets in the bucket that no row names any more. They are still there.
+	Objects []string `json:"objects"`
 }
 
 // PersonID is an id of the person at a business number.
@@ -97,6 +99,7 @@ func mentions(ctx context.Context, conn *pgx.Conn, ids []string) (all []RemovedR
 		{"versions", "SELECT count(*) FROM versions WHERE strpos(original, $1) > 0"},
 		{"receipts", "SELECT count(*) FROM receipts WHERE strpos(failed_original, $1) > 0"},
 		{"reactions", "SELECT count(*) FROM reactions WHERE strpos(original, $1) > 0"},
+		{"assets", "SELECT count(*) FROM assets WHERE strpos(filename, $1) > 0"},
 		{"notes", "SELECT count(*) FROM notes WHERE strpos(original, $1) > 0"},
 		{"letters", "SELECT count(*) FROM letters WHERE position(convert_to($1, 'UTF8') IN COALESCE(value, '')) > 0"},
 	} {
@@ -146,6 +149,7 @@ UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.p
 	ofPerson := func(column, same string) string {
 		return " t USING person p WHERE t.phone_number_id = p.phone_number_id AND t." + column + " = p." + same
 	}
+	objects := e.objects(of, ofPerson("person", "chat"))
 	for _, step := range []struct{ table, query string }{
 		{"messages", "DELETE FROM messages" + of},
 		{"versions", "DELETE FROM versions" + of},
@@ -155,6 +159,8 @@ UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.p
 		{"reactions", "DELETE FROM reactions" + of},
 		{"reactions", "DELETE FROM reactions" + ofPerson("person", "chat")},
 		{"reactions", "DELETE FROM reactions" + ofPerson("sender", "id")},
+		{"assets", "DELETE FROM assets" + of},
+		{"assets", "DELETE FROM assets" + ofPerson("person", "chat")},
 		{"notes", "DELETE FROM notes" + ofPerson("person", "chat")},
 		{"notes", "DELETE FROM notes" + ofPerson("thread", "id")},
 		{"contacts", "DELETE FROM contacts" + ofPerson("id", "id")},
@@ -163,9 +169,36 @@ UNION SELECT r.phone_number_id, r.wamid, '' FROM receipts r JOIN person p ON p.p
 		done.Removed = count(done.Removed, step.table, e.exec(step.query))
 	}
 	done.Removed = count(done.Removed, "letters", e.exec("DELETE FROM letters WHERE ctid = ANY ($1::text[]::tid[])", letters))
+	done.Objects = e.left(objects)
 	e.groups()
 	e.remember(p, done.IDs)
 	return done, e.err
+}
+
+// objects are the contents of the assets that are about the person.
+func (e *erasing) objects(conditions ...string) (all []string) {
+	for _, of := range conditions {
+		tables, where, _ := strings.Cut(strings.TrimPrefix(of, " t USING "), " WHERE ")
+		e.rows(fmt.Sprintf("SELECT DISTINCT t.object FROM assets t, %s WHERE t.object <> '' AND %s", tables, where), nil, func(row pgx.CollectableRow) error {
+			var object string
+			err := row.Scan(&object)
+			all = append(all, object)
+			return err
+		})
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// left are the contents that no asset of anybody else has.
+func (e *erasing) left(objects []string) (left []string) {
+	e.rows("SELECT o FROM unnest($1::text[]) AS n (o) WHERE NOT EXISTS (SELECT FROM assets a WHERE a.object = o) ORDER BY 1", []any{objects}, func(row pgx.CollectableRow) error {
+		var object string
+		err := row.Scan(&object)
+		left = append(left, object)
+		return err
+	})
+	return left
 }
 
 func count(all []RemovedRow, table string, n int64) []RemovedRow {

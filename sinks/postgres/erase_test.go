@@ -50,6 +50,17 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	if err := st.Apply(t.Context(), batchOf(t, -1, 20, values...)); err != nil {
 		t.Fatal(err)
 	}
+	// Outcomes of assets: of a message in a group, of one that is not there, of others with the same content, and with the person's number in a name.
+	asset := func(id, thread, wamid, object, more string) string {
+		return fmt.Sprintf(`{"waba_id":"1","phone_number_id":"2","event_id":"%s","event_type":"t","thread":"%s","wamid":"%s","object":"%s","timestamp":20,"historical":false,"media_id":"4","type":"image",`+
+			`"state":"stored","expires_at":"2026-03-08T12:00:00Z","at":"2026-03-01T12:00:00Z"%s}`, id, thread, wamid, object, more)
+	}
+	if err := st.Apply(t.Context(), batchOf(t, 20, 40,
+		asset("a-g1", "g", "g1", "only hers", `,"group_id":"g","contact":{"wa_id":"491701"}`), asset("a-x", "DE.1", "never came", "shared", ""),
+		asset("a-b1", "491702", "b1", "shared", ""), asset("a-g2", "g", "g2", "his", `,"filename":"491701.jpg","group_id":"g","contact":{"wa_id":"491702"}`),
+	)); err != nil {
+		t.Fatal(err)
+	}
 	// A sink of a version before wrote these: their content alone says whom they are about.
 	if n, err := connected(t, url).Exec(t.Context(), "UPDATE versions SET person = '' WHERE wamid LIKE 'o%'"); err != nil || n.RowsAffected() != 3 {
 		t.Fatal(n, err)
@@ -66,19 +77,22 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{messages 4} {versions 2} {receipts 1} {reactions 1} {notes 0} {contacts 2} {threads 2} {letters 0}] [{messages 1} {versions 1} {receipts 0} {reactions 0} {notes 0} {letters 0}] [2/491701 2/DE.1]"
+	want := "[{messages 4} {versions 2} {receipts 1} {reactions 1} {assets 2} {notes 0} {contacts 2} {threads 2} {letters 0}] [{messages 1} {versions 1} {receipts 0} {reactions 0} {assets 1} {notes 0} {letters 0}] [2/491701 2/DE.1]"
 	for _, d := range []*postgres.Erased{rehearsed, done} {
+		if strings.Join(d.Objects, " ") != "only hers" {
+			t.Errorf("objects without a row: %q", d.Objects)
+		}
 		if got := fmt.Sprint(d.Removed, d.Mentions, d.IDs); got != want {
 			t.Errorf("\n got %s\nwant %s", got, want)
 		}
 	}
 	left := strings.Join(contentOf(t, url).Lines(), "\n")
-	for _, gone := range []string{"message 2 a1", "message 2 a2", "message 2 a3", "message 2 g1", sent, "contact 2 491701", "contact 2 DE.1", `thread 2 "491701"`, "reaction 2 b1", "message 2 o1 ", "message 2 o2 "} {
+	for _, gone := range []string{"message 2 a1", "message 2 a2", "message 2 a3", "message 2 g1", sent, "contact 2 491701", "contact 2 DE.1", `thread 2 "491701"`, "reaction 2 b1", "message 2 o1 ", "message 2 o2 ", "asset 2 a-g1", "asset 2 a-x"} {
 		if strings.Contains(left, gone) {
 			t.Errorf("%s is left", gone)
 		}
 	}
-	for _, kept := range []string{"message 2 g2", "message 2 b1", "message 2 b2", "message 2 o3 ", other, "message 3 c1", "contact 2 491702", `thread 2 "g" messages 1 last g2`, `thread 2 "491702" messages 2`, `thread 3 "491701"`} {
+	for _, kept := range []string{"message 2 g2", "message 2 b1", "message 2 b2", "message 2 o3 ", other, "asset 2 a-b1", "asset 2 a-g2", "message 3 c1", "contact 2 491702", `thread 2 "g" messages 1 last g2`, `thread 2 "491702" messages 2`, `thread 3 "491701"`} {
 		if !strings.Contains(left, kept) {
 			t.Errorf("%s is gone", kept)
 		}

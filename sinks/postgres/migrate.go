@@ -21,7 +21,7 @@ var embedded embed.FS
 
 const (
 	// Version is that of the tables which this program needs. It works with every later one.
-	Version = 6
+	Version = 7
 	// versionTable says which migrations a schema has seen.
 	versionTable = "migrations"
 )

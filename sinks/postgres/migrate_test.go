@@ -71,7 +71,7 @@ WHERE c.relnamespace = $1::regnamespace AND c.relkind IN ('r', 'v') AND c.relnam
 // later are the migrations of a program to come: it adds what migrations may add.
 func later(t *testing.T) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{"00007_later.sql": {Data: []byte(`-- +goose Up
+	all := fstest.MapFS{"00008_later.sql": {Data: []byte(`-- +goose Up
 ALTER TABLE messages ADD COLUMN language text NOT NULL DEFAULT '';
 ALTER TABLE positions ADD COLUMN note text;
 CREATE TABLE labels (id bigint PRIMARY KEY);
@@ -201,7 +201,7 @@ func TestRowsOfTheVersionBeforeGetTheirPerson(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(done.Removed), "[{messages 1} {versions 2} {receipts 1} {reactions 1} {notes 0} {contacts 0} {threads 0} {letters 0}]"; got != want {
+	if got, want := fmt.Sprint(done.Removed), "[{messages 1} {versions 2} {receipts 1} {reactions 1} {assets 0} {notes 0} {contacts 0} {threads 0} {letters 0}]"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

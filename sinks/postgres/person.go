@@ -119,7 +119,7 @@ func names(original, id string) bool {
 func (e *erasing) letters(ids []PersonID) (found []string) {
 	for _, id := range idsOf(ids) {
 		e.rows(`SELECT ctid::text, topic, record_key, headers, value FROM letters
-WHERE position(convert_to($1, 'UTF8') IN COALESCE(record_key, '') || '/'::bytea || COALESCE(value, '')) > 0 OR topic = 'media'`, []any{id}, func(row pgx.CollectableRow) error {
+WHERE position(convert_to($1, 'UTF8') IN COALESCE(record_key, '') || '/'::bytea || COALESCE(value, '')) > 0 OR topic IN ('media', 'assets')`, []any{id}, func(row pgx.CollectableRow) error {
 			var at, name, headers string
 			var key, value []byte
 			err := row.Scan(&at, &name, &key, &headers, &value)

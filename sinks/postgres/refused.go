@@ -61,7 +61,7 @@ WHERE i.indexrelid = (SELECT oid FROM pg_class WHERE relname = $2 AND relnamespa
 }
 
 // lookups are the columns of the indexes beside the keys.
-var lookups = [][]string{{"phone_number_id", "chat", "sort_at"}, {"phone_number_id", "chat"}, {"phone_number_id", "last_at"}}
+var lookups = [][]string{{"phone_number_id", "chat", "sort_at"}, {"phone_number_id", "chat"}, {"phone_number_id", "last_at"}, {"phone_number_id", "wamid"}, {"object"}}
 
 func placeOf(e *pgconn.PgError) (place string) {
 	for _, at := range [...][2]string{{"table", e.TableName}, {"column", e.ColumnName}, {"constraint", e.ConstraintName}, {"in", functionOf(e.Where)}} {

@@ -83,6 +83,9 @@ func partsOf(b *sinks.Batch) []part {
 			return cmp.Or(strings.Compare(a.Number, b.Number), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Partition, b.Partition))
 		}, encodeSync),
 		partOf(notes, list(r.Notes), func(a, b *merge.Note) int { return strings.Compare(a.ID, b.ID) }, encodeNote),
+		partOf(assets, list(r.Assets), func(a, b *merge.Asset) int {
+			return cmp.Or(strings.Compare(a.Number, b.Number), strings.Compare(a.EventID, b.EventID))
+		}, encodeAsset),
 		partOf(letters, slices.Clone(b.Letters), func(a, b sinks.Letter) int {
 			return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
 		}, encodeLetter),
@@ -208,6 +211,16 @@ func encodeNote(e encoder, n *merge.Note) {
 	texts(e, n.Text, n.Original)
 	e.order(n.Order)
 	e.text(n.Person)
+}
+
+func encodeAsset(e encoder, a *merge.Asset) {
+	texts(e, a.Number, a.EventID, a.WABA, a.WAMID, a.Thread, a.Person, a.MediaID, a.Type, a.MIMEType, a.Detected, a.Filename, a.State, a.Reason, a.Detail, a.SHA256)
+	e.number(a.Bytes)
+	e.text(a.Object)
+	second(e, a.MessageAt)
+	second(e, a.ExpiresAt)
+	e.micros(max(0, min(a.At, secondMax*1000))*1e3, false)
+	e.order(a.Order)
 }
 
 func encodeLetter(e encoder, l sinks.Letter) {

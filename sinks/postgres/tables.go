@@ -92,6 +92,8 @@ var (
 		status, onboarded_at timestamptz, requested_at timestamptz, request_deadline_at timestamptz, requested_by, error_code bigint`, "phone_number_id", "sync_window", "partition")
 	notes = newTable("notes", "note_order", `event_id, topic, kind, waba_id, phone_number_id, display_phone_number, thread, at timestamptz, text, original, note_order bytea, person`,
 		"event_id")
+	assets = newTable("assets", "asset_order", `phone_number_id, event_id, waba_id, wamid, thread, person, media_id, type, mime_type, detected_type, filename, state, reason, detail,
+		sha256, bytes bigint, object, message_at timestamptz, expires_at timestamptz, at timestamptz, asset_order bytea`, "phone_number_id", "event_id")
 	businesses = newTable("businesses", "event_order", `waba_id, event, event_order bytea`, "waba_id")
 	numbers    = &table{
 		name:    "numbers",
@@ -130,7 +132,7 @@ var (
 	}
 
 	// tables are written in this order, by every transaction.
-	tables = []*table{messages, versions, receipts, reactions, contacts, numbers, businesses, syncs, notes, letters}
+	tables = []*table{messages, versions, receipts, reactions, contacts, numbers, businesses, syncs, notes, assets, letters}
 )
 
 func (t *table) names() string {

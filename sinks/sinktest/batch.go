@@ -16,13 +16,15 @@ import (
 // received is when the events of a batch were received, in Unix milliseconds.
 const received = 1_772_366_400_000
 
-// Event is an event of messages (a status, or a message of any other kind), or of syncs.
+// Event is an event of messages (a status, or a message of any other kind), of syncs, or of assets.
 func Event(t testing.TB, value string) *event.Event {
 	t.Helper()
 	topic, ceType := schemas.TopicMessages, schemas.TypeMessage
 	switch {
 	case strings.Contains(value, `"kind":"status"`):
 		ceType = schemas.TypeStatus
+	case strings.Contains(value, `"media_id"`):
+		topic, ceType = schemas.TopicAssets, schemas.TypeAsset
 	case strings.Contains(value, `"last_chunk_at"`):
 		topic, ceType = schemas.TopicSyncs, schemas.TypeSync
 	}

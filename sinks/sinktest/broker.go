@@ -29,7 +29,7 @@ type broker struct {
 func startBroker(t *testing.T, w *World) *broker {
 	t.Helper()
 	var names []string
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		names = append(names, topic.Name(prefix))
 	}
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(int32(len(w.partitions)), names...), kfake.GroupMinSessionTimeout(100*time.Millisecond))
@@ -49,7 +49,7 @@ func startBroker(t *testing.T, w *World) *broker {
 func (b *broker) show(t *testing.T, thousandths int) {
 	t.Helper()
 	var records []*kgo.Record
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		if b.written[topic] == nil {
 			b.written[topic] = map[int32]int{}
 		}

@@ -78,7 +78,7 @@ func (o *Order) run(ctx context.Context, open func(ctx context.Context, target s
 	if len(o.Brokers) == 0 {
 		return errors.Join(o.fill(ctx, target), target.Close())
 	}
-	log, err := o.Log(sinks.Topics())
+	log, err := o.Log(sinks.TableTopics())
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (o *Order) run(ctx context.Context, open func(ctx context.Context, target s
 	return errors.Join(sink.Run(ctx), target.Close())
 }
 
-// Log reads topics of the brokers of the order.
+// Log reads topics of the brokers of the order. All of them are there.
 func (o *Order) Log(topics []schemas.Topic) (*sinks.KafkaLog, error) {
 	return sinks.NewKafkaLogOf(connection(o.Brokers), prefix, topics)
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/coexstream/coexstream/schemas"
 )
@@ -99,6 +100,8 @@ func (w *World) Fold() []string {
 		case r.sync != nil:
 			numbers[r.sync.PhoneNumberID], businesses[r.sync.WABAID] = true, true
 			at("sync %s %d", r.Key, r.sync.Window).add(r)
+		case r.asset != nil:
+			at("asset %s %s", r.asset.PhoneNumberID, r.asset.EventID).add(r)
 		case r.account != nil:
 			businesses[r.account.WABAID] = true
 			if r.account.PhoneNumberID != "" {
@@ -152,6 +155,10 @@ func (w *World) Fold() []string {
 				profile = p.message.Contact.ProfileName
 			}
 			all = append(all, fmt.Sprintf("%s book %q %s removed %v profile %q link %s", key, name, entry, removed, profile, s.linked()))
+		case "asset":
+			a := s.best(outcomes).asset
+			all = append(all, fmt.Sprintf("%s of %s in %s: %s %s %s %d %s %q %q %s until %d", key, whose(a), a.Thread, a.State, a.Reason, a.SHA256, a.Bytes, a.Object,
+				strings.ReplaceAll(a.Filename, "\x00", ""), a.MIMEType, a.At.Format(time.RFC3339Nano), a.ExpiresAt.Unix()))
 		case "sync":
 			r := s.best(syncs)
 			n := int64(0)
@@ -272,6 +279,15 @@ func person(r *record) string {
 	return r.message.Contact.UserID
 }
 
+// whose is whom an asset is about, as person says it of a message.
+func whose(a *schemas.Asset) string {
+	contact := &schemas.Contact{}
+	if a.Contact != nil {
+		contact = a.Contact
+	}
+	return person(&record{message: &schemas.Message{GroupID: a.GroupID, Thread: a.Thread, Contact: contact}})
+}
+
 // kindOf says what sort of content a message has.
 func kindOf(r *record) string {
 	if r == nil {
@@ -372,6 +388,7 @@ var (
 		}
 		return cmp.Or(cmp.Compare(a.message.Timestamp, b.message.Timestamp), cmp.Compare(live(a), live(b)), tie(a, b))
 	}}
+	outcomes = rule{func(*record) bool { return true }, func(a, b *record) int { return cmp.Or(a.asset.At.Compare(b.asset.At), tie(a, b)) }}
 	byOffset = func(a, b *record) int { return cmp.Compare(a.Offset, b.Offset) }
 	books    = rule{func(r *record) bool { return r.topic == schemas.TopicContacts }, byOffset}
 	profiles = rule{func(r *record) bool { return r.message != nil }, later}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/coexstream/coexstream/sinks/merge"
 )
@@ -52,6 +53,10 @@ func (c *Content) Lines() (all []string) {
 	}
 	for _, s := range r.Syncs {
 		say("sync %s %d messages %d %s removed %v", s.Number, s.Window, s.Messages, sum(s.Value), s.Removed)
+	}
+	for _, a := range r.Assets {
+		say("asset %s %s of %s in %s: %s %s %s %d %s %q %q %s until %d", a.Number, a.EventID, a.Person, a.Thread, a.State, a.Reason, a.SHA256, a.Bytes, a.Object, a.Filename, a.MIMEType,
+			time.UnixMilli(a.At).UTC().Format(time.RFC3339Nano), a.ExpiresAt)
 	}
 	for _, n := range r.Notes {
 		say("note %s %s %s of %s", n.ID, n.Kind, sum(n.Original), n.Person)

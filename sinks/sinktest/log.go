@@ -28,7 +28,7 @@ type Log struct {
 // NewLog shows all of a world.
 func NewLog(w *World) *Log {
 	l := &Log{world: w, shown: 1000, start: map[schemas.Topic]int64{}, ids: map[schemas.Topic][16]byte{}, ends: map[schemas.Topic]int64{}, damaged: map[schemas.Topic]int64{}}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		l.ids[topic] = [16]byte{1}
 	}
 	return l
@@ -100,7 +100,7 @@ func (l *Log) each(offset func(schemas.Topic, int32) int64) (map[schemas.Topic]m
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := map[schemas.Topic]map[int32]int64{}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		all[topic] = map[int32]int64{}
 		for _, p := range l.world.partitions {
 			all[topic][p] = offset(topic, p)

@@ -189,7 +189,7 @@ func standsAtEnd(s Runner, target sinks.Target, w *World) bool {
 		if err != nil {
 			return false
 		}
-		for _, topic := range sinks.Topics() {
+		for _, topic := range sinks.TableTopics() {
 			if positions[topic].Next < int64(offsetStep*len(w.logs[topic][partition])) {
 				return false
 			}

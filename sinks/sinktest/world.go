@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -25,6 +26,7 @@ type record struct {
 	contact  *schemas.ContactState
 	sync     *schemas.Sync
 	account  *schemas.Account
+	asset    *schemas.Asset
 }
 
 // World is a set of events in the logs of some partitions, made from a seed. They are about few messages and people, so that many are
@@ -72,7 +74,7 @@ func (w *World) Poison(n int) {
 func (w *World) Repeat(n int) {
 	for range n {
 		w.partition = w.partitions[w.rng.IntN(len(w.partitions))]
-		topic := []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia, schemas.TopicAccount}[w.rng.IntN(5)]
+		topic := []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia, schemas.TopicAccount, schemas.TopicAssets}[w.rng.IntN(6)]
 		log := w.logs[topic][w.partition]
 		if len(log) == 0 {
 			continue
@@ -89,7 +91,7 @@ func (w *World) Repeat(n int) {
 
 // Replay lets all events come again, in their order, marked as those of a replay. Those of compacted topics do not: a replay changes nothing there.
 func (w *World) Replay() {
-	for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia, schemas.TopicAccount} {
+	for _, topic := range []schemas.Topic{schemas.TopicMessages, schemas.TopicEchoes, schemas.TopicHistory, schemas.TopicMedia, schemas.TopicAccount, schemas.TopicAssets} {
 		for partition, log := range w.logs[topic] {
 			for _, r := range log {
 				again, record := *r, *r.Record
@@ -285,8 +287,30 @@ func (w *World) message() {
 	w.add(topic, ceType, m.PhoneNumberID+"/"+m.Thread, m).message = m
 }
 
+// asset makes the outcome of the asset of an event: of one that was made, or of one that comes later. Outcomes of an event come in any order, and several
+// at one time.
+func (w *World) asset() {
+	at := time.UnixMilli(1_772_000_000_000 + int64(w.rng.IntN(5))*250).UTC()
+	a := &schemas.Asset{
+		WABAID: w.own("waba"), PhoneNumberID: w.own(w.pick("n1", "n2")), EventID: fmt.Sprint("id", 1+w.rng.IntN(w.ids+10)), EventType: schemas.TypeMessage,
+		WAMID: w.pick("", "w1", "w2", "w3", "w4"), Thread: w.pick("491701", "491702", ""), GroupID: w.pick("", "", "g"), MediaID: fmt.Sprint(w.ids), Type: "image",
+		Contact: &schemas.Contact{WaID: w.pick("", "491701", "491702"), UserID: w.pick("", "DE.1", "DE.2")}, Timestamp: int64(1000 + w.rng.IntN(30)),
+		Filename: w.pick("", "a\u0000b.pdf", "../c"), State: schemas.AssetMissing, Reason: w.pick(schemas.AssetReasons()...), At: at, ExpiresAt: at.Add(time.Hour),
+	}
+	if w.maybe(2) {
+		a.State, a.Reason, a.SHA256, a.Bytes, a.MIMEType = schemas.AssetStored, "", strings.Repeat("a", 60)+fmt.Sprintf("%04x", w.ids%0x10000), int64(w.ids), "image/png"
+		a.Object = "media/sha256/aa/" + a.SHA256
+	}
+	if a.Contact.WaID == "" && a.Contact.UserID == "" {
+		a.Contact = nil
+	}
+	w.add(schemas.TopicAssets, schemas.TypeAsset, a.PhoneNumberID+"/"+a.WAMID, a).asset = a
+}
+
 func (w *World) other() {
-	switch w.rng.IntN(3) {
+	switch w.rng.IntN(4) {
+	case 3:
+		w.asset()
 	case 0:
 		c := &schemas.ContactState{
 			WABAID: w.own("waba"), PhoneNumberID: w.own(w.pick("n1", "n2")), ID: w.pick("491701", "DE.1"), FullName: w.pick("", "Ada L", "Bea M"), TimestampMS: int64(1_000_000 + w.rng.IntN(30)*1000),

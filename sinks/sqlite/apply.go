@@ -33,7 +33,7 @@ func (st *Store) Positions(ctx context.Context, partition int32) (map[schemas.To
 		}
 		topic, ok := schemas.ParseTopic(name)
 		if !ok {
-			return nil, fmt.Errorf("a position of topic %q, which is not known", name)
+			continue // of a later version
 		}
 		p.At = time.UnixMilli(at)
 		copy(p.Log[:], log)
@@ -143,6 +143,10 @@ func (w *writing) rows(r *merge.Rows) {
 	}
 	for _, s := range r.Syncs {
 		w.exec(w.s.sync, s.Number, s.Window, s.Partition, s.WABA, s.State, s.EndReason, s.Progress, s.Messages, s.Held, s.OpenedAt, s.LastAt, s.EndedAt, s.Removed, s.Value, blob(s.Order))
+	}
+	for _, a := range r.Assets {
+		w.exec(w.s.asset, a.Number, a.EventID, a.WABA, a.WAMID, a.Thread, a.Person, a.MediaID, a.Type, a.MIMEType, a.Detected, a.Filename, a.State, a.Reason, a.Detail, a.SHA256,
+			a.Bytes, a.Object, a.MessageAt, a.ExpiresAt, a.At, blob(a.Order))
 	}
 	for _, n := range r.Notes {
 		w.exec(w.s.note, n.ID, n.Topic, n.Kind, n.WABA, n.Number, n.Display, n.Thread, n.At, n.Text, n.Original, blob(n.Order), n.Person)

@@ -100,6 +100,11 @@ func contentOf(t testing.TB, file string) *sinktest.Content {
 		scan(&r.Number, &r.Window, &r.Partition, &r.Messages, &r.Value, &r.Removed)
 		c.Rows.Syncs[r.SyncKey] = &r
 	})
+	each("SELECT phone_number_id, event_id, person, thread, state, reason, sha256, bytes, object, filename, mime_type, at, expires_at FROM assets", func(scan func(...any)) {
+		var a merge.Asset
+		scan(&a.Number, &a.EventID, &a.Person, &a.Thread, &a.State, &a.Reason, &a.SHA256, &a.Bytes, &a.Object, &a.Filename, &a.MIMEType, &a.At, &a.ExpiresAt)
+		c.Rows.Assets[a.AssetKey] = &a
+	})
 	each("SELECT event_id, kind, original, person FROM notes", func(scan func(...any)) {
 		var r merge.Note
 		scan(&r.ID, &r.Kind, &r.Original, &r.Person)

@@ -34,7 +34,7 @@ func TestASinkContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
 	cfg.Listen, cfg.SyncWrites = addrs[0], false
 	b := broker(t, cfg)
 	var names []string
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		names = append(names, topic.Name("coex."))
 	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()))
@@ -47,7 +47,7 @@ func TestASinkContinuesBehindTheQuarantineOfTheEmbeddedBroker(t *testing.T) {
 	}
 	w := sinktest.NewWorld(1, 200, 0)
 	ends := map[schemas.Topic]int64{}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		for _, r := range w.Log(topic, 0) {
 			record := *r
 			record.Topic = topic.Name("coex.")

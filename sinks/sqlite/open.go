@@ -21,6 +21,12 @@ var schema string
 //go:embed syncstatus.sql
 var syncStatus string
 
+//go:embed assets.sql
+var assetsTable string
+
+//go:embed conversation.sql
+var conversation string
+
 const (
 	applicationID = 0x636f6578 // "coex", in the header of the file
 	schemaVersion = 1
@@ -90,7 +96,23 @@ func (st *Store) begin(ctx context.Context) (err error) {
 	if err := st.renewSyncStatus(ctx); err != nil {
 		return fmt.Errorf("make the view sync_status again: %w", err)
 	}
+	if err := st.addAssets(ctx); err != nil {
+		return fmt.Errorf("add the table assets: %w", err)
+	}
 	return st.s.prepare(ctx, st.conn)
+}
+
+// addAssets adds the table of the assets to a file of a version without it, and the view conversation with them. Programs of that version can still
+// write to the file.
+func (st *Store) addAssets(ctx context.Context) error {
+	var has bool
+	if err := st.conn.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'assets')").Scan(&has); err != nil || has {
+		return err
+	}
+	return st.step(ctx, true, func() error {
+		_, err := st.conn.ExecContext(ctx, assetsTable+"\nDROP VIEW IF EXISTS conversation;\n"+conversation)
+		return err
+	})
 }
 
 // addPeople adds the column person to a file of a version without it, and fills it where the message is known. Programs of that version can still write
@@ -149,7 +171,7 @@ func versionOf(ctx context.Context, conn *sql.Conn) (version int, err error) {
 }
 
 func (st *Store) create(ctx context.Context) error {
-	_, err := st.conn.ExecContext(ctx, schema+syncStatus+fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
+	_, err := st.conn.ExecContext(ctx, schema+assetsTable+conversation+syncStatus+fmt.Sprintf("\nPRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion))
 	return err
 }
 

@@ -12,11 +12,11 @@ const pruneRows = 500
 // Pruned counts the rows that a sweep removed.
 type Pruned struct {
 	Messages int64
-	Others   int64 // receipts, versions and reactions, also those without a message, and notes
+	Others   int64 // receipts, versions, reactions and assets, also those without a message, and notes
 }
 
 // Prune removes messages that are older than a time, with their receipts, versions and reactions. It removes those
-// without a message, and notes, by their own time. Account events stay. It examines all rows, in small steps between
+// without a message, assets and notes by their own time. Account events stay. It examines all rows, in small steps between
 // those of the sink, and pauses for as long as it works. The rows that an unfinished sweep removed stay removed.
 func (st *Store) Prune(ctx context.Context, before time.Time) (p Pruned, err error) {
 	cut := before.Unix()
@@ -27,6 +27,7 @@ func (st *Store) Prune(ctx context.Context, before time.Time) (p Pruned, err err
 		{"receipts", "max(t.sent_at, t.delivered_at, t.read_at, t.played_at, t.failed_at) BETWEEN 1 AND ?3 - 1 AND " + withoutMessage},
 		{"versions", "t.at BETWEEN 1 AND ?3 - 1 AND " + withoutMessage},
 		{"reactions", "t.at BETWEEN 1 AND ?3 - 1 AND " + withoutMessage},
+		{"assets", "CASE t.message_at WHEN 0 THEN t.at / 1000 ELSE t.message_at END BETWEEN 1 AND ?3 - 1"},
 		{"notes", "t.at BETWEEN 1 AND ?3 - 1 AND t.topic <> 'account'"},
 	} {
 		sweeps = append(sweeps, func(ctx context.Context, from int64) (int64, error) {

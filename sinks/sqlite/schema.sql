@@ -99,21 +99,6 @@ SELECT c.phone_number_id, c.id, c.chat, c.linked_id,
   c.in_book OR COALESCE(o.in_book, 0) AS in_book, c.profile_name, c.username, c.country_code
 FROM contacts c LEFT JOIN contacts o ON o.phone_number_id = c.phone_number_id AND o.id = c.linked_id AND c.linked_id <> '';
 
--- Messages as they are shown now.
-CREATE VIEW conversation AS
-SELECT m.phone_number_id, m.chat, m.wamid, m.sort_at AS at, m.direction, m.sender, m.wa_id, m.user_id,
-  CASE WHEN m.kind = 'placeholder' AND a.type <> '' THEN a.type ELSE m.type END AS type,
-  CASE WHEN r.what IS NOT NULL THEN '' WHEN e.what IS NOT NULL THEN e.text WHEN m.text = '' AND a.text IS NOT NULL THEN a.text ELSE m.text END AS text,
-  e.what IS NOT NULL AS edited, r.what IS NOT NULL AS revoked, m.historical, m.standby,
-  COALESCE(s.status, '') AS status, COALESCE(s.failed_at > 0 OR s.failed_event_id <> '', 0) AS failed,
-  (SELECT json_group_object(x.sender, x.emoji) FROM reactions x WHERE x.phone_number_id = m.phone_number_id AND x.wamid = m.wamid AND x.emoji <> '') AS reactions,
-  COALESCE(a.original, m.original) AS original
-FROM messages m
-LEFT JOIN versions e ON e.phone_number_id = m.phone_number_id AND e.wamid = m.wamid AND e.what = 'edit'
-LEFT JOIN versions r ON r.phone_number_id = m.phone_number_id AND r.wamid = m.wamid AND r.what = 'revoke'
-LEFT JOIN versions a ON a.phone_number_id = m.phone_number_id AND a.wamid = m.wamid AND a.what = 'media'
-LEFT JOIN receipts s ON s.phone_number_id = m.phone_number_id AND s.wamid = m.wamid AND s.participant = '';
-
 -- Chats: a reader orders by last_at. The newest message is joined from its tables, so that one page costs one page.
 CREATE VIEW inbox AS
 SELECT t.phone_number_id, t.chat, t.last_at, t.messages, t.unread, t.unread_since, m.direction AS last_direction,

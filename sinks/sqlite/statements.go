@@ -29,6 +29,10 @@ var (
 	notes = table{"notes", []string{"event_id"}, []string{
 		"topic", "kind", "waba_id", "phone_number_id", "display_phone_number", "thread", "at", "text", "original", "note_order", "person",
 	}, "note_order"}
+	assets = table{"assets", []string{"phone_number_id", "event_id"}, []string{
+		"waba_id", "wamid", "thread", "person", "media_id", "type", "mime_type", "detected_type", "filename", "state", "reason", "detail", "sha256", "bytes", "object",
+		"message_at", "expires_at", "at", "asset_order",
+	}, "asset_order"}
 	receipts = table{"receipts", []string{"phone_number_id", "wamid", "participant"}, []string{
 		"status", "sent_at", "delivered_at", "read_at", "played_at", "failed_event_id", "failed_at", "failed_type", "failed_original", "failed_order", "person",
 	}, ""}
@@ -78,7 +82,7 @@ type statements struct {
 
 	messageInsert, messageRead, messageUpdate *sql.Stmt
 	receipt, contact, number, business        joined
-	version, reaction, sync, note             *sql.Stmt
+	version, reaction, sync, note, asset      *sql.Stmt
 	walk, thread, threadGone                  *sql.Stmt
 
 	pruneMessage, pruneReceipts, pruneVersions, pruneReactions *sql.Stmt
@@ -105,7 +109,7 @@ func (s *statements) prepare(ctx context.Context, conn *sql.Conn) error {
 		{&s.contact.insert, contacts.insert()}, {&s.contact.read, contacts.read()}, {&s.contact.update, contacts.update()},
 		{&s.number.insert, numbers.insert()}, {&s.number.read, numbers.read()}, {&s.number.update, numbers.update()},
 		{&s.business.insert, businesses.insert()}, {&s.business.read, businesses.read()}, {&s.business.update, businesses.update()},
-		{&s.version, versions.newer()}, {&s.reaction, reactions.newer()}, {&s.sync, syncs.newer()}, {&s.note, notes.newer()},
+		{&s.version, versions.newer()}, {&s.reaction, reactions.newer()}, {&s.sync, syncs.newer()}, {&s.note, notes.newer()}, {&s.asset, assets.newer()},
 		{&s.walk, "SELECT wamid, direction, historical, sort_at FROM messages WHERE phone_number_id = ? AND chat = ? ORDER BY sort_at DESC, wamid DESC"},
 		{&s.thread, `INSERT INTO threads (phone_number_id, chat, messages, last_wamid, last_at, unread, unread_since) VALUES (?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET messages = threads.messages + excluded.messages, last_wamid = excluded.last_wamid, last_at = excluded.last_at,

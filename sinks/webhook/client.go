@@ -69,11 +69,11 @@ func (e *Endpoint) tlsConfig() *tls.Config {
 	return e.secure.Clone()
 }
 
-// body is what an endpoint gets of some events. CloudEvents come one at a time.
-func (e *Endpoint) body(items []*queue.Item) []byte {
+// body is what an endpoint gets of some events at a time. CloudEvents come one at a time.
+func (e *Endpoint) body(items []*queue.Item, now time.Time) []byte {
 	if e.Format == FormatCloudEvents {
 		it := items[0]
-		return envelope.AppendCloudEvent(make([]byte, 0, len(it.Event.Value)+1024), &it.Event, it.Headers)
+		return envelope.AppendCloudEvent(make([]byte, 0, len(it.Event.Value)+1024), &it.Event, it.Headers, e.linkOf(&it.Event, now))
 	}
 	events := make([]*event.Event, len(items))
 	n := 512
@@ -86,7 +86,7 @@ func (e *Endpoint) body(items []*queue.Item) []byte {
 
 // send sends events in one request. attempt is the number of earlier ones.
 func (c *client) send(ctx context.Context, e *Endpoint, items []*queue.Item, attempt int) queue.Answer {
-	return c.post(ctx, e, items[0].Event.ID, e.body(items), attempt)
+	return c.post(ctx, e, items[0].Event.ID, e.body(items, c.now()), attempt)
 }
 
 // post sends a body, signed.

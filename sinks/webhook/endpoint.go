@@ -51,6 +51,7 @@ type Endpoint struct {
 	WABAs      []string `yaml:"wabas"`
 	Numbers    []string `yaml:"numbers"`
 	Historical bool     `yaml:"historical"`
+	AssetLinks duration `yaml:"asset_links"` // time until a link to a stored asset ends; 0: events have no links
 
 	Start       string   `yaml:"start"`
 	Missing     string   `yaml:"missing"`
@@ -66,6 +67,7 @@ type Endpoint struct {
 	InsecureHTTP bool     `yaml:"insecure_http"`
 	TLS          TLS      `yaml:"tls"`
 
+	links    Links
 	topics   map[schemas.Topic]bool
 	prefixes []netip.Prefix
 	secure   *tls.Config
@@ -235,12 +237,12 @@ func (e *Endpoint) checkFilter(bad func(string, any, string, ...any)) {
 	for i, name := range e.Topics {
 		topic, ok := schemas.ParseTopic(name)
 		switch {
-		case !ok || !slices.Contains(sinks.Topics(), topic):
+		case !ok || !slices.Contains(sinks.TableTopics(), topic):
 			bad(fmt.Sprintf("topics[%d]", i), name, "one of %s", topicNames())
 		case sinks.Backlog(topic) && !e.Historical:
 			bad(fmt.Sprintf("topics[%d]", i), name, "a topic without history, or historical: true")
-		case topic == schemas.TopicSyncs && e.Format == FormatMeta:
-			bad(fmt.Sprintf("topics[%d]", i), name, "a topic whose events Meta sends; syncs has none")
+		case (topic == schemas.TopicSyncs || topic == schemas.TopicAssets) && e.Format == FormatMeta:
+			bad(fmt.Sprintf("topics[%d]", i), name, "a topic whose events Meta sends; syncs and assets have none")
 		}
 		e.topics[topic] = ok
 	}
@@ -250,6 +252,14 @@ func (e *Endpoint) checkFilter(bad func(string, any, string, ...any)) {
 		}
 		e.topics[schemas.TopicSyncs] = e.Format == FormatCloudEvents
 		e.topics[schemas.TopicHistory], e.topics[schemas.TopicMedia] = e.Historical, e.Historical
+	}
+	if d := time.Duration(e.AssetLinks); d != 0 {
+		switch {
+		case d < time.Second || d > linkLifeMax:
+			bad("asset_links", d, "1s to %s, the time until a link ends; without the key, events have no links", linkLifeMax)
+		case !e.topics[schemas.TopicAssets]:
+			bad("asset_links", d, "topics with assets: the links are in its events")
+		}
 	}
 	for i, t := range e.Types {
 		if !slices.Contains(typeNames(), t) {
@@ -269,7 +279,7 @@ func (e *Endpoint) checkFilter(bad func(string, any, string, ...any)) {
 func typeNames() []string {
 	var names []string
 	for _, t := range schemas.EventTypes() {
-		if slices.Contains(sinks.Topics(), t.Topic) {
+		if slices.Contains(sinks.TableTopics(), t.Topic) {
 			names = append(names, t.Type)
 		}
 	}
@@ -278,7 +288,7 @@ func typeNames() []string {
 
 func topicNames() string {
 	var names []string
-	for _, t := range sinks.Topics() {
+	for _, t := range sinks.TableTopics() {
 		names = append(names, t.String())
 	}
 	return strings.Join(names, ", ")

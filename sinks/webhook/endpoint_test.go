@@ -21,6 +21,9 @@ func TestEachMistakeInTheEndpointsFileIsNamedAndNoSecretIsShown(t *testing.T) {
 		"topics: [raw.live]":                     "endpoints[0].topics[0]",
 		"topics: [history]":                      "historical: true",
 		"types: [x]":                             "endpoints[0].types[0]",
+		"asset_links: 1h\ntopics: [messages]":    "topics with assets",
+		"asset_links: 8d\ntopics: [assets]":      "is no duration",
+		"asset_links: 200h\ntopics: [assets]":    "endpoints[0].asset_links",
 		"wabas: ['']":                            "endpoints[0].wabas",
 		"start: now":                             "endpoints[0].start",
 		"missing: skip":                          "endpoints[0].missing",
@@ -42,7 +45,7 @@ func TestEachMistakeInTheEndpointsFileIsNamedAndNoSecretIsShown(t *testing.T) {
 		"secrets: [{id: a, value: secret-pass, value_file: /x}]":                       "endpoints[0].secrets[0]",
 		"secrets: {id: secret-pass}":                                                   "cannot unmarshal",
 		"format: meta\nsecrets: [{id: a, value: secret-pass}]":                         "16 characters",
-		"format: meta\ntopics: [syncs]\nsecrets: [{id: a, value: " + metaSecret + "}]": "syncs has none",
+		"format: meta\ntopics: [syncs]\nsecrets: [{id: a, value: " + metaSecret + "}]": "syncs and assets have none",
 	} {
 		// A line replaces the good one with its key.
 		lines := []string{}

@@ -16,6 +16,8 @@ func (e *Endpoint) Takes(ev *event.Event) bool {
 		return false
 	case !e.Historical && ev.Message != nil && ev.Message.Historical:
 		return false
+	case !e.Historical && ev.Asset != nil && ev.Asset.Historical:
+		return false
 	case len(e.Types) > 0 && !slices.Contains(e.Types, ev.Type):
 		return false
 	case len(e.WABAs) > 0 && !slices.Contains(e.WABAs, envelope.Business(ev)):

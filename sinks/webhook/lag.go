@@ -41,7 +41,7 @@ func (c *courier) see(ends map[schemas.Topic]map[int32]int64) {
 				m.ends = map[schemas.Topic]int64{}
 			}
 			m.records, m.behind = 0, false
-			for _, topic := range sinks.Topics() {
+			for _, topic := range sinks.TableTopics() {
 				at := queue.Place{Topic: topic, Partition: partition}
 				if sinks.Backlog(topic) != (lane == sinks.Lanes()[1]) || !c.e.topics[topic] {
 					continue

@@ -30,6 +30,7 @@ type reader struct {
 
 	pages map[schemas.Topic]*page
 	short map[schemas.Topic]time.Time // since when a log seems too short
+	owned map[schemas.Topic]bool      // it has a position
 
 	blocked map[schemas.Topic]error // under mu
 	marks   map[string]*mark        // under mu, by lane
@@ -46,7 +47,7 @@ func newReader(c *courier, partition int32) *reader {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &reader{
 		c: c, partition: partition, bell: newBell(), ctx: ctx, cancel: cancel, ended: make(chan struct{}),
-		pages: map[schemas.Topic]*page{}, short: map[schemas.Topic]time.Time{}, blocked: map[schemas.Topic]error{}, marks: map[string]*mark{},
+		pages: map[schemas.Topic]*page{}, short: map[schemas.Topic]time.Time{}, owned: map[schemas.Topic]bool{}, blocked: map[schemas.Topic]error{}, marks: map[string]*mark{},
 	}
 	now := c.s.deps.Now()
 	for _, lane := range sinks.Lanes() {
@@ -59,7 +60,7 @@ func newReader(c *courier, partition int32) *reader {
 func (r *reader) run() {
 	defer close(r.ended)
 	for failures := 1; ; failures++ {
-		err := r.resume()
+		err := r.resume(sinks.TableTopics())
 		r.note(stepPositions, err)
 		if err == nil {
 			break
@@ -111,8 +112,9 @@ func (r *reader) forget() {
 	delete(r.c.broken, r.kind(stepRead))
 }
 
-// resume owns the partition at its committed positions. Without any, it begins where the endpoint says.
-func (r *reader) resume() error {
+// resume owns topics of the partition at their committed positions. Without any, it begins where the endpoint says. A topic that may be missing is
+// owned when it is there.
+func (r *reader) resume(topics []schemas.Topic) error {
 	deps := &r.c.s.deps
 	committed, err := r.c.group.Committed(r.ctx, []int32{r.partition})
 	if err != nil {
@@ -129,9 +131,12 @@ func (r *reader) resume() error {
 	e := r.c.endpoint()
 	positions := map[schemas.Topic]queue.Position{}
 	fresh := false
-	for _, topic := range sinks.Topics() {
+	for _, topic := range topics {
 		start, known := starts[topic][r.partition]
 		end, there := ends[topic][r.partition]
+		if sinks.Optional(topic) && (!known || !there || committed[topic] == nil) {
+			continue
+		}
 		if !known || !there {
 			return fmt.Errorf("%s/%d does not tell where it begins and ends", deps.Log.Name(topic), r.partition)
 		}
@@ -165,6 +170,9 @@ func (r *reader) resume() error {
 	if r.ctx.Err() != nil {
 		return nil
 	}
+	for topic := range positions {
+		r.owned[topic] = true
+	}
 	r.c.q.Own(r.partition, positions, func(t schemas.Topic) bool { return !sinks.Backlog(t) }, fresh)
 	r.c.commits.ring()
 	return nil
@@ -191,9 +199,12 @@ func (r *reader) unblock(topic schemas.Topic) {
 func (r *reader) read() (err error) {
 	for moved := true; moved && r.ctx.Err() == nil; {
 		moved, err = false, nil
-		for _, topic := range sinks.Topics() {
+		for _, topic := range sinks.TableTopics() {
 			if sinks.Backlog(topic) && moved {
 				break
+			}
+			if _, there := r.c.s.end(queue.Place{Topic: topic, Partition: r.partition}); there && sinks.Optional(topic) && !r.owned[topic] {
+				err = errors.Join(err, r.resume([]schemas.Topic{topic}))
 			}
 			more, why := r.readTopic(topic)
 			moved, err = moved || more, errors.Join(err, why)

@@ -110,7 +110,7 @@ func (r *Resender) Letter(l *Letter) (*queue.Item, error) {
 
 // TopicNames are the full names of the topics that an endpoint gets, in which live ones come first.
 func (e *Endpoint) TopicNames(prefix string) (names []string) {
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		if e.topics[topic] {
 			names = append(names, topic.Name(prefix))
 		}
@@ -120,7 +120,7 @@ func (e *Endpoint) TopicNames(prefix string) (names []string) {
 
 // TopicOf is the topic of a full name.
 func TopicOf(name, prefix string) (schemas.Topic, bool) {
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		if topic.Name(prefix) == name {
 			return topic, true
 		}

@@ -25,6 +25,7 @@ import (
 
 // topics are logs in memory. They are a sinks.Log.
 type topics struct {
+	optional   bool // the topics that may be missing are there
 	partitions int32
 
 	mu    sync.Mutex
@@ -62,7 +63,10 @@ func (l *topics) each(offset func(queue.Place) int64) (map[schemas.Topic]map[int
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := map[schemas.Topic]map[int32]int64{}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
+		if sinks.Optional(topic) && !l.optional {
+			continue
+		}
 		all[topic] = map[int32]int64{}
 		for p := range l.partitions {
 			all[topic][p] = offset(queue.Place{Topic: topic, Partition: p})
@@ -190,7 +194,7 @@ func (g *group) Run(ctx context.Context, own, disown func([]int32), _ func(error
 func (g *group) Committed(context.Context, []int32) (map[schemas.Topic]map[int32]sinks.Committed, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	all := map[schemas.Topic]map[int32]sinks.Committed{}
+	all := map[schemas.Topic]map[int32]sinks.Committed{schemas.TopicAssets: {}}
 	for topic, partitions := range g.offsets {
 		all[topic] = map[int32]sinks.Committed{}
 		for p, c := range partitions {

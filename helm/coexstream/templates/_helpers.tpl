@@ -81,7 +81,11 @@ the metric coexstream_config_info is the same everywhere. Keys that belong to on
 {{- $_ := set $base "sink" (dict
   "postgres" (dict "group_id" (printf "%s.sink-postgres" $installation))
   "webhook" (dict "group_id" (printf "%s.sink-webhook" $installation))
-  "archive" (dict "group_id" (printf "%s.sink-archive" $installation))) -}}
+  "archive" (dict "group_id" (printf "%s.sink-archive" $installation))
+  "media" (dict "group_id" (printf "%s.sink-media" $installation))) -}}
+{{- if and .Values.sinks.media.enabled .Values.sinks.media.links.enabled -}}
+{{- $_ := set (get (get $base "sink") "media") "link_listen" ":9095" -}}
+{{- end -}}
 {{- end -}}
 {{- if .Values.desk.tokens -}}
 {{- $_ := set $base "desk" (dict "tokens_dir" "/run/secrets/coexstream-tokens") -}}

@@ -64,11 +64,11 @@ spec:
 {{- toJson $paths -}}
 {{- end -}}
 
-{{/* Workload of a sink: a Deployment. Arguments: root, component, values, args, metric. */}}
+{{/* Workload of a sink: a Deployment. Arguments: root, component, values, args, metric; size of the data volume, more volumes, mounts and ports. */}}
 {{- define "coexstream.sink" }}
 {{- $name := printf "%s-%s" (include "coexstream.fullname" .root) .component }}
-{{- $volumes := list (dict "name" "data" "emptyDir" (dict "sizeLimit" "64Mi")) }}
-{{- $mounts := list (dict "name" "data" "mountPath" "/data") }}
+{{- $volumes := concat (list (dict "name" "data" "emptyDir" (dict "sizeLimit" (.size | default "64Mi")))) (.volumes | default list) }}
+{{- $mounts := concat (list (dict "name" "data" "mountPath" "/data")) (.mounts | default list) }}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -85,7 +85,7 @@ spec:
     matchLabels:
       {{- include "coexstream.selectorLabels" (dict "root" .root "component" .component) | nindent 6 }}
   template:
-    {{- include "coexstream.pod" (dict "root" .root "component" .component "role" .component "values" .values "args" .args "mounts" $mounts "volumes" $volumes "revision" "pod-template-hash" "grace" (include "coexstream.gracePeriod" .root)) | nindent 4 }}
+    {{- include "coexstream.pod" (dict "root" .root "component" .component "role" .component "values" .values "args" .args "ports" .ports "mounts" $mounts "volumes" $volumes "revision" "pod-template-hash" "grace" (include "coexstream.gracePeriod" .root)) | nindent 4 }}
 {{- if .values.pdb.enabled }}
 ---
 {{- include "coexstream.pdb" (dict "root" .root "name" $name "component" .component) }}

@@ -160,6 +160,8 @@ func TestDangerousValuesAreRefused(t *testing.T) {
 		"scaler without a source":       {"everything", []string{"--set", "processor.autoscaling.prometheusAddress="}, "prometheusAddress is needed"},
 		"webhook sink without endpoint": {"production", []string{"--set", "sinks.webhook.enabled=true"}, "needs endpoints"},
 		"archive without an address":    {"production", []string{"--set", "sinks.archive.enabled=true"}, "config.sink.archive.url"},
+		"media without a bucket":        {"production", []string{"--set", "sinks.media.enabled=true"}, "config.sink.media.url"},
+		"links without an address":      {"production", []string{"--set", "sinks.media.enabled=true,sinks.media.links.enabled=true,config.sink.media.url=s3://x"}, "config.sink.media.link_url"},
 		"no broker":                     {"minimal", []string{"--set", "mode=roles"}, "config.kafka.brokers"},
 		"secret of the topics job":      {"everything", []string{"--set", "externalSecrets[0].name=coexstream-kafka"}, "before"},
 	} {
@@ -240,8 +242,8 @@ func TestRolesHaveOneConfigurationHash(t *testing.T) {
 		for _, m := range regexp.MustCompile(`coexstream/config-hash: (\S+)`).FindAllStringSubmatch(rendered, -1) {
 			all = append(all, m[1])
 		}
-		if len(all) != 6 {
-			t.Errorf("%d workloads have a hash, want 6", len(all))
+		if len(all) != 7 {
+			t.Errorf("%d workloads have a hash, want 7", len(all))
 		}
 		if all = slices.Compact(all); len(all) != 1 {
 			t.Errorf("hashes %v, want one", all)

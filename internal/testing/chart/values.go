@@ -38,7 +38,7 @@ var patterns = map[string]string{
 }
 
 // roles are the names for secrets[].roles.
-var roles = []any{"ingress", "processor", "sink-postgres", "sink-webhook", "sink-archive", "desk", "topics", "up"}
+var roles = []any{"ingress", "processor", "sink-postgres", "sink-webhook", "sink-archive", "sink-media", "desk", "topics", "up"}
 
 // items are the schemas of lists with objects of the chart's own. Other lists hold objects of Kubernetes.
 var items = map[string]map[string]any{

@@ -103,6 +103,7 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 		return nil, err
 	}
 	defer reader.Close()
+	reader.MayMiss(schemas.TopicAssets.Name(cfg.Prefix))
 	c := &checking{reader: reader, byName: byName, file: cfg.File, ledger: newLedger(e, start.AtMS, cfg.SamplesMax), at: map[kafka.TopicPartition]int64{}}
 	least, until := math.MaxInt, time.Time{}
 	for {

@@ -72,7 +72,7 @@ func readEvent(format string, r *kgo.Record) (e event, ok bool) {
 		return e, true
 	}
 	switch {
-	case e.ceType == schemas.TypeSync, e.ceType == schemas.TypeSyncRemoved:
+	case e.ceType == schemas.TypeSync, e.ceType == schemas.TypeSyncRemoved, e.ceType == schemas.TypeAsset:
 		e.arrives = false
 	case len(r.Value) == 0:
 		e.arrives = header[schemas.HeaderContactAction] == schemas.ActionRemove
@@ -156,6 +156,9 @@ func arrivals(format string, body []byte) ([]arrival, error) {
 	return all, nil
 }
 
+// assetLink is the attribute with the link to a stored content.
+const assetLink = "coexassetlink"
+
 func cloudEvent(body []byte) ([]arrival, error) {
 	var members map[string]jsontext.Value
 	if err := json.Unmarshal(body, &members, jsontext.AllowInvalidUTF8(true)); err != nil {
@@ -174,6 +177,9 @@ func cloudEvent(body []byte) ([]arrival, error) {
 			continue // of all events with data
 		}
 		attributes[name] = text
+	}
+	if attributes["type"] == schemas.TypeAsset {
+		delete(attributes, assetLink) // no record has it, and each attempt another one
 	}
 	if strings.HasPrefix(attributes["type"], pingPrefix) {
 		return nil, nil

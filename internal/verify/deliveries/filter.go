@@ -41,6 +41,8 @@ func rightOf(e *receiver.Endpoint, topic schemas.Topic, ev *event, since int64) 
 		return replayed
 	case !e.Historical && (ev.historical || past(topic)):
 		return historical
+	case topic == schemas.TopicAssets && !slices.Contains(e.Topics, topic.String()): // only who names it gets it
+		return excluded
 	case !ev.arrives, !takes(e.Topics, topic.String()), !takes(e.Types, ev.ceType), !takes(e.WABAs, ev.waba), !takes(e.Numbers, ev.number):
 		return excluded
 	case e.FromEnd && ev.received < since:

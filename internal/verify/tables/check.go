@@ -82,6 +82,7 @@ func check(ctx context.Context, cfg Config) (*Verdict, error) {
 		return nil, err
 	}
 	defer reader.Close()
+	reader.MayMiss(schemas.TopicAssets.Name(cfg.Prefix))
 	v := &Verdict{Target: cfg.Dialect.Name}
 	for p := (patience{wait: cfg.Wait, least: math.MaxInt64}); ; {
 		ranges, err := reader.Ranges(ctx, kafka.FromStart())

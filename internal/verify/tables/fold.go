@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/go-json-experiment/json"
@@ -44,6 +45,15 @@ type event struct {
 	UserID      string `json:"user_id"`
 	TimestampMS int64  `json:"timestamp_ms"`
 	FullName    string `json:"full_name"`
+
+	// Of the outcome of an asset.
+	EventID string    `json:"event_id"`
+	State   string    `json:"state"`
+	Reason  string    `json:"reason"`
+	SHA256  string    `json:"sha256"`
+	Object  string    `json:"object"`
+	Bytes   int64     `json:"bytes"`
+	At      time.Time `json:"at"`
 
 	Original jsontext.Value `json:"original"`
 }
@@ -101,11 +111,12 @@ const (
 	reactions = "reactions"
 	contacts  = "contacts"
 	notes     = "notes"
+	assets    = "assets"
 	threads   = "threads" // compared with messages
 )
 
 func tableNames() []string {
-	return []string{messages, versions, receipts, reactions, contacts, notes, threads, syncs}
+	return []string{messages, versions, receipts, reactions, contacts, notes, assets, threads, syncs}
 }
 
 // add adds a record of an event topic. An unreadable one becomes a letter, and no row.
@@ -146,6 +157,8 @@ func (r *rows) add(topic schemas.Topic, rec *kgo.Record) error {
 		if err := r.sync(rec); err != nil {
 			return fmt.Errorf("%s/%d@%d: %w", topic, rec.Partition, rec.Offset, err)
 		}
+	case schemas.TopicAssets:
+		r.asset(&e)
 	case schemas.TopicAccount:
 		r.at(notes, id).take(0, "", 0)
 	case schemas.TopicOther:
@@ -155,6 +168,20 @@ func (r *rows) add(topic schemas.Topic, rec *kgo.Record) error {
 		r.message(&e, ceType, id, received)
 	}
 	return nil
+}
+
+// asset adds the outcome of an asset: the latest one of an event counts.
+func (r *rows) asset(e *event) {
+	at := e.Timestamp
+	if at <= 0 {
+		at = e.At.Unix()
+	}
+	r.at(assets, clean(e.PhoneNumberID), clean(e.EventID)).take(at, assetText(e.State, clean(e.Reason), e.SHA256, clean(e.Object), e.Bytes), e.At.Unix(), int64(e.At.Nanosecond()))
+}
+
+// assetText is what a row says about an asset.
+func assetText(state, reason, sha256, object string, bytes int64) string {
+	return fmt.Sprintf("%s %s %s %q %d bytes", state, reason, sha256, object, bytes)
 }
 
 func (r *rows) message(e *event, ceType, id string, received int64) {

@@ -65,7 +65,7 @@ func read(ctx context.Context, db *sql.DB, d Dialect) (have found, chats map[str
 	var a, b, c, v string
 	var gone, historical bool
 	var n, unread, at, onboarded, requested, deadline, code int64
-	var status, by string
+	var status, by, state, reason, sum, object string
 	for _, table := range []struct {
 		query string
 		into  []any
@@ -88,6 +88,9 @@ func read(ctx context.Context, db *sql.DB, d Dialect) (have found, chats map[str
 			have.put(contacts, value, a, b)
 		}},
 		{"SELECT event_id FROM notes", []any{&a}, func() { have.put(notes, "", a) }},
+		{"SELECT phone_number_id, event_id, state, reason, sha256, object, bytes FROM assets", []any{&a, &b, &state, &reason, &sum, &object, &n}, func() {
+			have.put(assets, assetText(state, reason, sum, object, n), a, b)
+		}},
 		{"SELECT phone_number_id, chat, messages, last_wamid, " + d.Unix("last_at") + ", unread FROM threads", []any{&a, &b, &n, &c, &at, &unread}, func() {
 			have.put(threads, fmt.Sprintf("%d messages, last %s at %d, %d unread", n, c, at, unread), a, b)
 		}},

@@ -45,7 +45,7 @@ func (r *rows) unknown(table, key string, cut map[int32]bool) bool {
 func (r *rows) removed(table, key string, before time.Time) bool {
 	old := func(b *best) bool { return b.at > 0 && !before.IsZero() && b.at < before.Unix() }
 	switch table {
-	case messages, notes:
+	case messages, notes, assets:
 		return old(r.of[table][key])
 	case versions, receipts, reactions:
 		if parts := strings.SplitN(key, " ", 3); len(parts) == 3 {

@@ -29,7 +29,7 @@ func held(t *testing.T, wamids ...string) *sql.DB {
 	exec(`CREATE TABLE messages (phone_number_id, wamid, chat, original, historical, direction, sort_at);
 CREATE TABLE versions (phone_number_id, wamid, what, original); CREATE TABLE receipts (phone_number_id, wamid, participant, status, person);
 CREATE TABLE reactions (phone_number_id, wamid, sender, emoji); CREATE TABLE contacts (phone_number_id, id, full_name, removed, in_book);
-CREATE TABLE notes (event_id); CREATE TABLE threads (phone_number_id, chat, messages, last_wamid, last_at, unread); CREATE TABLE letters (x);
+CREATE TABLE assets (phone_number_id, event_id, state, reason, sha256, object, bytes); CREATE TABLE notes (event_id); CREATE TABLE threads (phone_number_id, chat, messages, last_wamid, last_at, unread); CREATE TABLE letters (x);
 CREATE TABLE sync_status (phone_number_id, window, state, status, messages, onboarded_at, requested_at, request_deadline_at, requested_by, error_code)`)
 	for _, wamid := range wamids {
 		exec("INSERT INTO messages VALUES ('n', ?, '', '{}', true, 'inbound', 0)", wamid)

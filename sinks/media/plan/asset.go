@@ -14,7 +14,9 @@ import (
 type Asset struct {
 	WABA, Number, Display string
 	EventID, EventType    string
-	WAMID, Thread         string
+	WAMID, Thread, Group  string
+	WaID, UserID          string // of the user on the other side; in a group, of the participant
+	Timestamp             int64  // of the message, in Unix seconds
 	Historical            bool
 	Source                string // ce_source of the event
 	MediaID               string
@@ -46,11 +48,23 @@ func AssetOf(e *event.Event, life time.Duration) (a Asset, ok bool) {
 	if e.ReceivedAt > 0 {
 		received = time.UnixMilli(e.ReceivedAt)
 	}
+	wa, user := personOf(m)
 	return Asset{
-		WABA: m.WABAID, Number: m.PhoneNumberID, Display: m.DisplayPhoneNumber, EventID: e.ID, EventType: e.Type, WAMID: m.WAMID, Thread: m.Thread,
+		WABA: m.WABAID, Number: m.PhoneNumberID, Display: m.DisplayPhoneNumber, EventID: e.ID, EventType: e.Type, WAMID: m.WAMID, Thread: m.Thread, Group: m.GroupID, WaID: wa, UserID: user, Timestamp: m.Timestamp,
 		Historical: m.Historical, Source: e.Source, MediaID: id, Type: kind, MIMEType: event.String(event.Member(object, "mime_type")),
 		Filename: event.String(event.Member(object, "filename")), SHA256: Digest(event.String(event.Member(object, "sha256"))), Expires: received.Add(life).UTC(),
 	}, true
+}
+
+// personOf returns the ids of the user on the other side. A participant of a group without a contact is the sender.
+func personOf(m *schemas.Message) (wa, user string) {
+	if m.Contact != nil {
+		wa, user = m.Contact.WaID, m.Contact.UserID
+	}
+	if wa == "" && user == "" && m.GroupID != "" && m.Direction == schemas.DirectionInbound {
+		wa = m.From
+	}
+	return wa, user
 }
 
 // mediaObject finds the object with the asset: that of the message's type, or of the message in an edit.
@@ -105,7 +119,7 @@ func ObjectName(sha256 string) string { return ObjectFolder + sha256[:2] + "/" +
 func (a *Asset) Clone() Asset {
 	c := *a
 	for _, text := range []*string{
-		&c.WABA, &c.Number, &c.Display, &c.EventID, &c.EventType, &c.WAMID, &c.Thread, &c.Source, &c.MediaID, &c.Type, &c.MIMEType, &c.Filename, &c.SHA256,
+		&c.WABA, &c.Number, &c.Display, &c.EventID, &c.EventType, &c.WAMID, &c.Thread, &c.Group, &c.WaID, &c.UserID, &c.Source, &c.MediaID, &c.Type, &c.MIMEType, &c.Filename, &c.SHA256,
 	} {
 		*text = strings.Clone(*text)
 	}

@@ -62,11 +62,21 @@ func (p *Plan) Positions(yield func(place queue.Place, read int64, held int)) {
 	}
 }
 
+// Items yields the assets without an outcome, and whether they are taken.
+func (p *Plan) Items(yield func(it *Item, taken bool)) {
+	for _, t := range p.tracks {
+		for _, it := range t.open {
+			yield(it, it.taken)
+		}
+	}
+}
+
 // Census is the state of a plan in figures.
 type Census struct {
 	Live, Past  int // assets without an outcome
 	InFlight    int
 	Denied      int       // businesses that wait for a token
+	Hidden      int       // assets that the provider did not show to the token
 	ExpireFirst time.Time // when the first asset expires; zero: there is none
 }
 
@@ -77,6 +87,11 @@ func (p *Plan) Census() (c Census) {
 			c.Live += len(t.open)
 		} else {
 			c.Past += len(t.open)
+		}
+		for _, it := range t.open {
+			if it.last == Hidden {
+				c.Hidden++
+			}
 		}
 	}
 	for _, isLive := range []bool{true, false} {

@@ -23,6 +23,8 @@ const (
 	Denied
 	// Gone: the provider does not know the asset.
 	Gone
+	// Hidden: the provider does not know the asset, or the token may not see it.
+	Hidden
 	// Refused: the provider refuses for another reason, or its answer may not be followed.
 	Refused
 	// Differs: the content is not the announced one.
@@ -38,7 +40,7 @@ const (
 )
 
 var kindNames = [...]string{
-	Stored: "stored", Away: "away", Throttled: "throttled", Denied: "denied", Gone: "gone", Refused: "refused", Differs: "hash_differs",
+	Stored: "stored", Away: "away", Throttled: "throttled", Denied: "denied", Gone: "gone", Hidden: "hidden", Refused: "refused", Differs: "hash_differs",
 	TooLarge: "too_large", TypeNotAllowed: "type_not_allowed", Unsupported: "unsupported", Expired: "expired", Own: "own",
 }
 
@@ -50,6 +52,7 @@ type Result struct {
 	Kind       Kind
 	Detail     string        // for people
 	RetryAfter time.Duration // of Throttled
+	Seen       bool          // the provider showed the asset to the token of its business
 
 	// The known properties of the content.
 	SHA256, MIMEType, DetectedType string
@@ -69,6 +72,9 @@ type decision struct {
 // decide is a function of the asset's history, the result and the time.
 func (p *Plan) decide(it *Item, r *Result, now time.Time) decision {
 	missing := func(reason string) decision { return decision{state: schemas.AssetMissing, reason: reason} }
+	if it.final && r.Kind == Hidden {
+		return missing(schemas.AssetRefused)
+	}
 	if it.final {
 		return missing(schemas.AssetDenied)
 	}
@@ -85,9 +91,17 @@ func (p *Plan) decide(it *Item, r *Result, now time.Time) decision {
 		if it.last == Denied || p.businesses[it.Asset.WABA].denied {
 			return missing(schemas.AssetDenied)
 		}
+		if it.last == Hidden {
+			return missing(schemas.AssetRefused)
+		}
 		return missing(schemas.AssetExpired)
 	case Throttled, Denied:
 		return decision{wait: max(r.RetryAfter, p.delay(it.Asset.WABA, p.businesses[it.Asset.WABA].failures)), business: true}
+	case Hidden:
+		if !it.isUnknown(p.businesses[it.Asset.WABA]) {
+			break // until the token has the permission, or the asset expires
+		}
+		return missing(schemas.AssetRefused)
 	case Gone, Refused, Differs:
 		if it.faults < attemptsMax {
 			break
@@ -101,6 +115,12 @@ func (p *Plan) decide(it *Item, r *Result, now time.Time) decision {
 		return missing(schemas.AssetRefused)
 	}
 	return decision{wait: max(r.RetryAfter, p.delay(it.Asset.EventID, it.attempts))}
+}
+
+// isUnknown reports whether the provider does not know an asset: it was hidden from the token several times, also after the token saw another asset of
+// the business. So the token has the permission.
+func (it *Item) isUnknown(b *business) bool {
+	return it.faults >= attemptsMax && b.seen.After(it.hidden)
 }
 
 // delay is the wait after so many failures in a row. It doubles, and up to half of it depends on a name, so that assets that
@@ -119,9 +139,12 @@ func (p *Plan) delay(name string, failures int) time.Duration {
 func (it *Item) outcome(d decision, r *Result, now time.Time) *schemas.Asset {
 	a := &it.Asset
 	out := &schemas.Asset{
-		WABAID: a.WABA, PhoneNumberID: a.Number, DisplayPhoneNumber: a.Display, EventID: a.EventID, EventType: a.EventType, WAMID: a.WAMID, Thread: a.Thread,
+		WABAID: a.WABA, PhoneNumberID: a.Number, DisplayPhoneNumber: a.Display, EventID: a.EventID, EventType: a.EventType, WAMID: a.WAMID, Thread: a.Thread, GroupID: a.Group, Timestamp: a.Timestamp,
 		Historical: a.Historical, MediaID: a.MediaID, Type: a.Type, MIMEType: a.MIMEType, DetectedType: r.DetectedType, Filename: a.Filename,
 		State: d.state, Reason: d.reason, SHA256: a.SHA256, Bytes: r.Bytes, ExpiresAt: a.Expires, At: now.UTC(),
+	}
+	if a.WaID != "" || a.UserID != "" {
+		out.Contact = &schemas.Contact{WaID: a.WaID, UserID: a.UserID}
 	}
 	if out.MIMEType == "" {
 		out.MIMEType = r.MIMEType

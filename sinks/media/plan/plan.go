@@ -27,7 +27,8 @@ type Item struct {
 	attempts int // failures of any kind in a row
 	faults   int // of the kinds that count to attemptsMax
 	last     Kind
-	why      string // detail of the last failure
+	why      string    // detail of the last failure
+	hidden   time.Time // when it was hidden first
 	due      time.Time
 	final    bool // it was given up
 	taken    bool // between Next and Published
@@ -50,7 +51,8 @@ type business struct {
 	failures int       // in a row, of its token or its rate
 	until    time.Time // when its assets are tried again
 	denied   bool
-	why      string // detail of the last failure
+	seen     time.Time // when its token saw an asset last
+	why      string    // detail of the last failure
 	items    int
 }
 
@@ -260,11 +262,17 @@ func (p *Plan) Done(it *Item, r Result, now time.Time) *schemas.Asset {
 		if !b.until.After(now) { // others of the business in flight do not count again
 			b.failures++
 		}
-	case Stored, Gone, Differs, TooLarge, TypeNotAllowed:
+	case Stored, Gone, Hidden, Differs, TooLarge, TypeNotAllowed:
 		b.failures, b.denied, b.until = 0, false, time.Time{}
 	}
-	if r.Kind == Gone || r.Kind == Refused || r.Kind == Differs {
+	if r.Kind == Gone || r.Kind == Hidden || r.Kind == Refused || r.Kind == Differs {
 		it.faults++
+	}
+	if r.Seen {
+		b.seen = now
+	}
+	if r.Kind == Hidden && it.hidden.IsZero() {
+		it.hidden = now
 	}
 	d := p.decide(it, &r, now)
 	if d.state != "" {
@@ -322,7 +330,7 @@ func (p *Plan) forget(it *Item) {
 	}
 }
 
-// GiveUp takes assets out of full topics in which all assets wait for tokens. The caller publishes the outcomes, as after Done.
+// GiveUp takes assets out of full topics in which all assets wait for tokens, or for the permission of one. The caller publishes the outcomes, as after Done.
 func (p *Plan) GiveUp(now time.Time) (items []*Item, outcomes []*schemas.Asset) {
 	for place, t := range p.tracks {
 		if len(t.open) < p.limits.HeldMax || p.drained[place.Partition] {
@@ -331,7 +339,7 @@ func (p *Plan) GiveUp(now time.Time) (items []*Item, outcomes []*schemas.Asset) 
 		of := map[string]int{}
 		stuck := true
 		for _, it := range t.open {
-			stuck = stuck && !it.taken && p.businesses[it.Asset.WABA].denied
+			stuck = stuck && !it.taken && (p.businesses[it.Asset.WABA].denied || it.last == Hidden)
 			of[it.Asset.WABA]++
 		}
 		if !stuck {
@@ -354,6 +362,9 @@ func (p *Plan) GiveUp(now time.Time) (items []*Item, outcomes []*schemas.Asset) 
 			}
 			it.taken, it.final = true, true
 			r := Result{Kind: Denied, Detail: p.businesses[worst].why}
+			if !p.businesses[worst].denied {
+				r = Result{Kind: Hidden, Detail: it.why}
+			}
 			items, outcomes = append(items, it), append(outcomes, it.outcome(p.decide(it, &r, now), &r, now))
 		}
 	}

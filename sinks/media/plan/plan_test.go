@@ -176,6 +176,73 @@ func TestAResultLeadsToItsOutcomeOrToAnotherAttempt(t *testing.T) {
 	}
 }
 
+// The provider says the same of an asset that it does not know, and of one that the token may not see. So an asset waits for the permission, unless the
+// token saw another one of the business meanwhile.
+func TestAHiddenAssetWaitsForThePermissionUnlessTheTokenHasIt(t *testing.T) {
+	hidden, seen := plan.Result{Kind: plan.Hidden, Detail: "why"}, plan.Result{Kind: plan.Stored, SHA256: "ab", Seen: true}
+	attempts := func(h *harness, now time.Time, n int) (time.Time, *schemas.Asset) {
+		for range n {
+			it := h.Next(now)
+			for it == nil {
+				now = h.Wake()
+				it = h.Next(now)
+			}
+			if a := h.Done(it, hidden, now); a != nil {
+				return now, a
+			}
+		}
+		return now, nil
+	}
+	h := newPlan(t)
+	h.add(schemas.TopicMessages, "a", 9)
+	_, a := attempts(h, start, 20)
+	if a != nil || h.Census().Hidden != 1 {
+		t.Fatalf("an outcome without a sign that the token has the permission: %+v, %+v", a, h.Census())
+	}
+	// The permission comes.
+	now := h.Wake()
+	if a := h.Done(h.Next(now), seen, now); a == nil || a.State != schemas.AssetStored {
+		t.Errorf("the permission came: %+v", a)
+	}
+	// Another asset of the business is seen.
+	h = newPlan(t)
+	h.add(schemas.TopicMessages, "a", 9)
+	now, _ = attempts(h, start, 3)
+	h.add(schemas.TopicMessages, "b", 8)
+	now = now.Add(time.Second)
+	it := h.Next(now)
+	if it.Asset.EventID != "b" || h.Done(it, seen, now) == nil {
+		t.Fatalf("%+v", it)
+	}
+	h.Published(it)
+	if _, a = attempts(h, now, 1); a == nil || a.Reason != schemas.AssetRefused || a.Detail != "why" {
+		t.Errorf("after another asset was seen: %+v", a)
+	}
+	// It expires.
+	h = newPlan(t)
+	h.add(schemas.TopicMessages, "a", 1)
+	_, _ = attempts(h, start, 3)
+	now = start.Add(time.Hour)
+	if a := h.Done(h.Next(now), plan.Result{Kind: plan.Expired, Detail: "over"}, now); a == nil || a.Reason != schemas.AssetRefused || a.Detail != "over; before: why" {
+		t.Errorf("after its time: %+v", a)
+	}
+	// A topic that is full of them gives some up.
+	h = newPlan(t, func(l *plan.Limits) { l.HeldMax = 4 })
+	for i := range 4 {
+		h.add(schemas.TopicMessages, fmt.Sprint("a", i), 9)
+	}
+	now = start
+	for h.Census().Hidden < 4 {
+		now, a = attempts(h, now, 1)
+		if a != nil {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if items, outcomes := h.GiveUp(now); len(items) != 2 || outcomes[0].Reason != schemas.AssetRefused || outcomes[0].Detail != "why" {
+		t.Errorf("a full topic gives up %d: %+v", len(items), outcomes)
+	}
+}
+
 func TestWaitsGrowAndDiffer(t *testing.T) {
 	waits := func(id string) (all []time.Duration) {
 		h := newPlan(t)

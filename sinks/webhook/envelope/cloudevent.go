@@ -31,11 +31,12 @@ var attributes = []struct{ header, attribute string }{
 	{schemas.HeaderContactAction, "coexcontactaction"},
 }
 
-// AppendCloudEvent appends an event in CloudEvents' structured mode, as JSON.
+// AppendCloudEvent appends an event in CloudEvents' structured mode, as JSON. assetLink is a link to the content of an asset; empty: the event has
+// none.
 func AppendCloudEvent[H ~struct {
 	Key   string
 	Value []byte
-}](dst []byte, e *event.Event, headers []H) []byte {
+}](dst []byte, e *event.Event, headers []H, assetLink string) []byte {
 	dst = append(dst, '{')
 	for _, a := range attributes {
 		for i := len(headers) - 1; i >= 0; i-- { // the last one counts
@@ -47,6 +48,10 @@ func AppendCloudEvent[H ~struct {
 				break
 			}
 		}
+	}
+	if assetLink != "" {
+		dst = append(dst, `"coexassetlink":`...)
+		dst = append(appendString(dst, assetLink), ',')
 	}
 	if len(e.Key) > 0 {
 		dst = append(dst, `"partitionkey":`...)

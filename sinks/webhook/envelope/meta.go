@@ -17,11 +17,11 @@ import (
 // ErrForeign means that the original has the words of another vendor, so that no webhook of Meta can be rebuilt around it.
 var ErrForeign = errors.New("the original is not in Meta's words")
 
-// HasMeta reports whether an event has a counterpart among Meta's webhooks. The state of a sync has none, and neither has the removal of a
+// HasMeta reports whether an event has a counterpart among Meta's webhooks. The state of a sync and the outcome of an asset have none, and neither has the removal of a
 // contact that was merged with another one.
 func HasMeta(e *event.Event) bool {
 	switch e.Type {
-	case schemas.TypeSync, schemas.TypeSyncRemoved:
+	case schemas.TypeSync, schemas.TypeSyncRemoved, schemas.TypeAsset:
 		return false
 	case schemas.TypeContactRemoved:
 		return e.Headers.Contact.Action == schemas.ActionRemove
@@ -149,6 +149,8 @@ func Business(e *event.Event) string {
 		waba, number = e.Sync.WABAID, e.Sync.PhoneNumberID
 	case e.Other != nil:
 		waba, number = e.Other.WABAID, e.Other.PhoneNumberID
+	case e.Asset != nil:
+		waba, number = e.Asset.WABAID, e.Asset.PhoneNumberID
 	default: // a tombstone: /whatsapp/WABA/NUMBER
 		waba, number, _ = strings.Cut(strings.TrimPrefix(e.Source, "/whatsapp/"), "/")
 		waba, number = unescaped(waba), unescaped(number)
@@ -179,6 +181,8 @@ func Number(e *event.Event) string {
 		return e.Sync.PhoneNumberID
 	case e.Other != nil:
 		return e.Other.PhoneNumberID
+	case e.Asset != nil:
+		return e.Asset.PhoneNumberID
 	}
 	number, _, _ := strings.Cut(string(e.Key), "/")
 	return number

@@ -217,8 +217,11 @@ func (q *Queue) recheck(b *business) {
 //
 // fresh: some of them were not committed yet, and are with the next commit.
 func (q *Queue) Own(partition int32, positions map[schemas.Topic]Position, live func(schemas.Topic) bool, fresh bool) {
-	lanes := &[2]lane{}
-	q.lanes[partition] = lanes
+	lanes := q.lanes[partition]
+	if lanes == nil {
+		lanes = &[2]lane{}
+		q.lanes[partition] = lanes
+	}
 	for topic, p := range positions {
 		l := &lanes[1]
 		if live(topic) {

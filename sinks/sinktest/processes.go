@@ -185,7 +185,7 @@ func (c *committed) Positions(ctx context.Context, partition int32) (map[schemas
 		return nil, fmt.Errorf("fetch the offsets of the group: %w", err)
 	}
 	all := map[schemas.Topic]sinks.Position{}
-	for _, topic := range sinks.Topics() {
+	for _, topic := range sinks.TableTopics() {
 		if at, ok := offsets.Lookup(topic.Name(prefix), partition); ok {
 			all[topic] = sinks.Position{Next: at.At}
 		}

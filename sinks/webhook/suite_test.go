@@ -42,6 +42,10 @@ const suiteInFlight = 4
 
 // suiteEndpoint takes all events of the suite's worlds.
 func suiteEndpoint(url string, more ...string) (webhook.Endpoints, error) {
+	var names []string
+	for _, topic := range sinks.TableTopics() {
+		names = append(names, topic.String())
+	}
 	es, err := webhook.Parse(fmt.Appendf(nil, `endpoints:
   - name: suite
     url: %s/hooks
@@ -49,11 +53,12 @@ func suiteEndpoint(url string, more ...string) (webhook.Endpoints, error) {
     allow: [127.0.0.0/8]
     secrets: [{id: a, value: %s}]
     historical: true
+    topics: [%s]
     start: beginning
     body_bytes_max: 8388608
     in_flight: %d
     %s
-`, url, someSecret, suiteInFlight, strings.Join(more, "\n    ")))
+`, url, someSecret, strings.Join(names, ", "), suiteInFlight, strings.Join(more, "\n    ")))
 	if err != nil {
 		return nil, err
 	}
@@ -395,14 +400,14 @@ func (g *groupFile) Run(ctx context.Context, own, disown func([]int32), _ func(e
 func (g *groupFile) Leased(time.Time) bool { return true }
 
 func (g *groupFile) Committed(context.Context, []int32) (map[schemas.Topic]map[int32]sinks.Committed, error) {
+	all := map[schemas.Topic]map[int32]sinks.Committed{schemas.TopicAssets: {}} // the topic is there
 	content, err := os.ReadFile(g.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+		return all, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	all := map[schemas.Topic]map[int32]sinks.Committed{}
 	return all, json.Unmarshal(content, &all)
 }
 
@@ -410,9 +415,6 @@ func (g *groupFile) Commit(ctx context.Context, offsets map[schemas.Topic]map[in
 	all, err := g.Committed(ctx, nil)
 	if err != nil {
 		return err
-	}
-	if all == nil {
-		all = map[schemas.Topic]map[int32]sinks.Committed{}
 	}
 	for topic, partitions := range offsets {
 		if all[topic] == nil {
@@ -469,7 +471,7 @@ func child(ctx context.Context, o *sinktest.Order) error {
 			return runner{s, log, g}, err
 		})
 	}
-	log, err := o.Log(sinks.Topics())
+	log, err := o.Log(sinks.TableTopics())
 	if err != nil {
 		return err
 	}

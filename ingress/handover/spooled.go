@@ -163,3 +163,19 @@ func (s *Spooled) Run(ctx context.Context) error {
 	lanes.Wait()
 	return errors.Join(errs...)
 }
+
+// Drained reports whether the folder was read and no record waits in it. A file that cannot be opened counts as drained
+// after some attempts; Inspect tells.
+func (s *Spooled) Drained() bool {
+	for _, l := range s.lanes {
+		if !l.store.Drained() {
+			return false
+		}
+	}
+	return true
+}
+
+// Stats returns the content of the spool of a raw topic.
+func (s *Spooled) Stats(topic schemas.Topic) spool.Stats {
+	return s.lanes[raw.Lane(topic)].store.Stats()
+}

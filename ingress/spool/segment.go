@@ -57,6 +57,10 @@ func (s *Spool) turn(shard uint16) {
 // Idle reports whether MustSpool is false for every shard. It costs one atomic load.
 func (s *Spool) Idle() bool { return s.shut.Load() == 0 }
 
+// Drained reports whether the folder has been read and no record waits in it. Unlike Idle, it does not depend on how slow
+// the last hand-overs were.
+func (s *Spool) Drained() bool { return s.counted.Load() && s.total.Load() == 0 }
+
 // MustSpool reports whether new records of a shard have to go to the spool: earlier ones of it wait there, or the last
 // hand-over of the shard was slow. It is true for all shards until the folder has been read.
 func (s *Spool) MustSpool(shard int) bool {

@@ -22,10 +22,11 @@ const exitHelp = `Exit codes:
   0    success; for up, ingress and process: drained after a signal
   1    failure; the last line has the reason
   2    invalid flags, arguments or configuration; nothing was done
-  3    check, doctor, spool verify, broker verify or sink archive verify found faults; topics verify
-       found differences; replay skipped bodies with invalid signatures; a check of sync plan or
+  3    check, doctor, spool verify, spool drain, broker verify or sink archive verify found faults; topics
+       verify found differences; replay skipped bodies with invalid signatures; a check of sync plan or
        sync start failed; or a person has to decide after sync watch
-  130  interrupted: before the end of simulate, check or replay, or by a second signal during a drain`
+  130  interrupted: before the end of simulate, check, replay or spool drain, or by a second signal
+       during a drain`
 
 // usageError is an error of the command line.
 type usageError struct{ err error }

@@ -20,11 +20,13 @@ import (
 func (a *app) spoolCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spool",
-		Short: "Inspect the disk spool of an ingress",
-		Long: `Inspect the disk spool and its quarantine. Nothing is changed, and the ingress may be running. In this case the
-newest file may end in the middle of a write, and records that were drained in the last second count as waiting.`,
+		Short: "Inspect or drain the disk spool of an ingress",
+		Long: `Inspect the disk spool and its quarantine. Except for drain, nothing is changed, and the ingress may be running.
+In this case the newest file may end in the middle of a write, and records that were drained in the last second count as
+waiting.`,
 		Example: `  coexstream spool list
   coexstream spool verify
+  coexstream spool drain
   coexstream spool export --quarantine > quarantine.jsonl`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -39,7 +41,7 @@ newest file may end in the middle of a write, and records that were drained in t
 			Example: "  coexstream spool verify", Args: none,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.listSpool(cmd, true) },
 		},
-		a.spoolExportCommand(),
+		a.spoolExportCommand(), a.spoolDrainCommand(),
 	)
 	return cmd
 }

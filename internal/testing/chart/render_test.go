@@ -230,6 +230,42 @@ func TestReleasesAreApart(t *testing.T) {
 	}
 }
 
+// Rendered without a cluster, a volume without an ingress has a CronJob if the values tell its number.
+func TestVolumesWithoutAnIngressAreDrained(t *testing.T) {
+	helm := helm(t)
+	for name, c := range map[string]struct {
+		profile string
+		flags   []string
+		want    []string // volumes
+	}{
+		"as many volumes as ingresses": {"production", nil, nil},
+		"more volumes":                 {"production", []string{"--set", "ingress.spool.drain.volumesBelow=4"}, []string{"spool-coex-coexstream-ingress-2", "spool-coex-coexstream-ingress-3"}},
+		"autoscaling": {"everything", []string{"--set", "ingress.autoscaling.maxReplicas=4"}, []string{
+			"spool-coex-coexstream-ingress-2", "spool-coex-coexstream-ingress-3",
+		}},
+		"drained by somebody else": {"everything", []string{"--set", "ingress.spool.drain.enabled=false"}, nil},
+		"no volumes":               {"everything", []string{"--set", "ingress.spool.persistent=false", "--set-string", "ingress.spool.acceptLoss=acknowledged webhooks may be lost"}, nil},
+		"an embedded broker":       {"minimal", []string{"--set", "ingress.spool.drain.volumesBelow=4"}, nil},
+	} {
+		rendered, err := render(t, helm, c.profile, c.flags...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var drained []string
+		for _, m := range regexp.MustCompile(`claimName: (\S+)`).FindAllStringSubmatch(rendered, -1) {
+			drained = append(drained, m[1])
+		}
+		if !slices.Equal(drained, c.want) {
+			t.Errorf("%s: jobs drain %v, want %v", name, drained, c.want)
+		}
+		for _, o := range objects(t, rendered) {
+			if o.Kind == "CronJob" && o.Metadata.Labels["app.kubernetes.io/component"] == "ingress" {
+				t.Errorf("%s: the Service of the ingresses selects the pods of %s", name, o.Metadata.Name)
+			}
+		}
+	}
+}
+
 // All roles have one configuration hash, and it changes with the configuration and the endpoints.
 func TestRolesHaveOneConfigurationHash(t *testing.T) {
 	helm := helm(t)

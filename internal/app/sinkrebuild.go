@@ -83,17 +83,25 @@ func (a *app) rebuildBeside(cmd *cobra.Command, dryRun bool) (err error) {
 		return err
 	}
 	file := readModelFile(cfg)
+	lock, err := private.Lock(file + ".rebuild.lock")
+	if errors.Is(err, private.ErrInUse) {
+		return fmt.Errorf("a rebuild of %s runs", file)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }() // the file stays: removing it would let two processes lock two files of the same name
 	shadow, err := sqlite.OpenShadow(cmd.Context(), file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there are no tables at %s; 'coexstream up' makes them (sink.sqlite.enabled)", file)
-	}
-	if errors.Is(err, sqlite.ErrRebuilding) {
-		return err
 	}
 	if err != nil {
 		return fmt.Errorf("%w; if the file is damaged or of another version, stop up and run this again", err)
 	}
 	defer func() { err = errors.Join(err, shadow.Close()) }()
+	if err := closeReadModel(shadow.Name()); err != nil {
+		return err
+	}
 	if room := roomOf(cfg); room != nil {
 		shadow.Store().Guard(*room)
 	}

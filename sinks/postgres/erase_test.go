@@ -109,8 +109,8 @@ func TestAnErasureRemovesThePersonAndNobodyElse(t *testing.T) {
 	}
 }
 
-// The removal is told also where the rows that mention the person could not be counted.
-func TestAnErasureIsToldThoughItsLastCountFails(t *testing.T) {
+// An erasure reports its result also where the last count fails.
+func TestAnErasureReportsItsResultThoughItsLastCountFails(t *testing.T) {
 	t.Parallel()
 	url := shared.URL(t)
 	if _, err := postgres.Migrate(t.Context(), url, schema); err != nil {

@@ -113,7 +113,7 @@ func (o *Order) Assignment() (sinks.Assignment, error) {
 
 // Membership is the group of the order, for a sink that commits offsets.
 func (o *Order) Membership() (*Membership, error) {
-	group, err := sinks.NewGroup(connection(o.Brokers), prefix, sinks.GroupConfig{ID: o.Group, SessionTimeout: o.Session, Now: time.Now})
+	group, err := sinks.NewGroup(connection(o.Brokers), prefix, sinks.GroupConfig{ID: o.Group, SessionTimeout: o.Session, Now: time.Now, Optional: []schemas.Topic{schemas.TopicAssets}})
 	return &Membership{group}, err
 }
 

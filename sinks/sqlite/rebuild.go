@@ -10,51 +10,37 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/coexstream/coexstream/internal/private"
 	"github.com/coexstream/coexstream/sinks"
 )
 
-// ErrRebuilding reports that another process rebuilds the tables.
-var ErrRebuilding = errors.New("a rebuild of these tables runs")
-
-// Shadow is the second file while a rebuild fills it beside the first one. One process has it at a time.
+// Shadow is the second file while a rebuild fills it beside the first one.
 type Shadow struct {
 	file  string // the first one
-	lock  *os.File
 	store *Store
 }
 
-// OpenShadow makes the second file. What an interrupted rebuild left is removed. The first file must have tables of this version.
+// OpenShadow makes the second file, and removes the rest of an interrupted rebuild. The first file must have tables of this version.
+// The caller lets one process at a time call it.
 func OpenShadow(ctx context.Context, file string) (sh *Shadow, err error) {
 	if _, err := Inspect(ctx, file, 0); err != nil {
 		return nil, err
 	}
 	sh = &Shadow{file: file}
-	if sh.lock, err = private.Lock(file + ".rebuild.lock"); errors.Is(err, private.ErrInUse) {
-		return nil, fmt.Errorf("%s: %w", file, ErrRebuilding)
-	} else if err != nil {
+	if err := sh.remove(); err != nil {
 		return nil, err
 	}
-	if err := sh.remove(); err != nil {
-		return nil, errors.Join(err, sh.Close())
-	}
-	f, err := private.OpenFile(sh.name(), os.O_RDWR|os.O_CREATE)
-	if err == nil {
-		if err = f.Close(); err == nil {
-			sh.store, err = Open(ctx, sh.name())
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, sh.Close())
+	if sh.store, err = Open(ctx, sh.Name()); err != nil {
+		return nil, errors.Join(err, sh.remove())
 	}
 	return sh, nil
 }
 
-func (sh *Shadow) name() string { return sh.file + ".rebuild" }
+// Name is that of the second file.
+func (sh *Shadow) Name() string { return sh.file + ".rebuild" }
 
-// remove removes the second file. Its lock stays: removing it would let two processes lock two files of the same name.
+// remove removes the second file.
 func (sh *Shadow) remove() (err error) {
-	for _, name := range Files(sh.name()) {
+	for _, name := range Files(sh.Name()) {
 		if e := os.Remove(name); !errors.Is(e, fs.ErrNotExist) {
 			err = errors.Join(err, e)
 		}
@@ -65,13 +51,8 @@ func (sh *Shadow) remove() (err error) {
 // Store is the second file.
 func (sh *Shadow) Store() *Store { return sh.store }
 
-// Close removes the second file, and lets others rebuild.
-func (sh *Shadow) Close() (err error) {
-	if sh.store != nil {
-		err = sh.store.Close()
-	}
-	return errors.Join(err, sh.remove(), sh.lock.Close())
-}
+// Close removes the second file.
+func (sh *Shadow) Close() error { return errors.Join(sh.store.Close(), sh.remove()) }
 
 // Replace gives the first file the rows of the second one, positions included. It is one transaction: readers see the former rows
 // until its end, and the sink waits. Afterwards the sink finds the new positions, and continues from there. Only rows that differ are
@@ -117,7 +98,7 @@ func (sh *Shadow) both(ctx context.Context, do func(*sql.Conn) ([]sinks.Changed,
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	second, err := filepath.Abs(sh.name())
+	second, err := filepath.Abs(sh.Name())
 	if err != nil {
 		return nil, err
 	}

@@ -43,8 +43,8 @@ func (k *kept) Close() error { return nil }
 
 func (k *kept) Positions(ctx context.Context, partition int32) (map[schemas.Topic]sinks.Position, error) {
 	all := map[schemas.Topic]sinks.Position{}
-	for _, topic := range sinks.Topics() {
-		if topic.Compacted() {
+	for _, topic := range sinks.TableTopics() {
+		if !slices.Contains(logged(), topic) {
 			all[topic] = sinks.Position{Next: math.MaxInt64}
 			continue
 		}

@@ -67,7 +67,7 @@ func assetOf(message record) record {
 	at := time.UnixMilli(1772366403250).UTC()
 	asset := schemas.Asset{
 		WABAID: waba, PhoneNumberID: phone, DisplayPhoneNumber: "15550783881", EventID: message.headers[schemas.HeaderCEID], EventType: schemas.TypeMessage,
-		WAMID: message.headers[schemas.HeaderCESubject], Thread: "16505551234", MediaID: "24230790383178627", Type: "image",
+		WAMID: message.headers[schemas.HeaderCESubject], Thread: "16505551234", Contact: &schemas.Contact{WaID: "16505551234"}, Timestamp: 1772366399, MediaID: "24230790383178627", Type: "image",
 		MIMEType: "image/jpeg", DetectedType: "image/jpeg", State: schemas.AssetStored, SHA256: sum, Bytes: 78_214, Object: "media/sha256/de/" + sum,
 		ExpiresAt: time.UnixMilli(1772366400000).UTC().AddDate(0, 0, 7), At: at,
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 )
@@ -22,7 +21,7 @@ func (l *Layout) Desk() TopicSpec {
 	}
 }
 
-// CreateDesk creates the log of the desk if it is missing, and says whether it did. It returns when the topic has a leader. A topic with more partitions
+// CreateDesk creates the log of the desk if it is missing, and says whether it did. It returns when every broker knows its leader. A topic with more partitions
 // is an error: their records have no common order.
 func (a *Admin) CreateDesk(ctx context.Context, l Layout) (c Created, err error) {
 	spec := l.Desk()
@@ -44,20 +43,14 @@ func (a *Admin) CreateDesk(ctx context.Context, l Layout) (c Created, err error)
 		}
 		c.New = err == nil
 	}
-	for {
-		_, have, err := a.metadataOf(ctx, a.address)
-		switch t, ok := have[name]; {
-		case err != nil:
-			return c, err
-		case ok && len(t.Partitions) > 1:
-			return c, fmt.Errorf("topic %s has %d partitions, want 1", name, len(t.Partitions))
-		case ok && len(t.Partitions) == 1 && t.Error == nil && t.Partitions[0].Leader.Host != "":
-			return c, nil
-		}
-		select {
-		case <-ctx.Done():
-			return c, fmt.Errorf("wait for a leader of topic %s: %w", name, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
+	if err := a.await(ctx, []TopicSpec{spec}); err != nil {
+		return c, err
 	}
+	if _, have, err = a.metadataOf(ctx, a.address); err != nil {
+		return c, err
+	}
+	if n := len(have[name].Partitions); n > 1 {
+		return c, fmt.Errorf("topic %s has %d partitions, want 1", name, n)
+	}
+	return c, nil
 }

@@ -78,7 +78,7 @@ func (a *Admin) Create(ctx context.Context, l Layout) ([]Created, error) {
 	if err := refusedTopics(resp.Errors, l, len(brokers)); err != nil {
 		return nil, err
 	}
-	return done, a.await(ctx, l)
+	return done, a.await(ctx, l.Specs())
 }
 
 // refusedTopics is the error of the topics that were not created. The reason is mostly the same for all, so each
@@ -113,7 +113,7 @@ func refusedTopics(errs map[string]error, l Layout, brokers int) error {
 
 // await blocks until every broker knows every topic with a leader for each of its partitions. One broker is not enough,
 // because the next client may ask another one. Brokers that do not answer are left out.
-func (a *Admin) await(ctx context.Context, l Layout) error {
+func (a *Admin) await(ctx context.Context, specs []TopicSpec) error {
 	const pause = 50 * time.Millisecond
 	silent := map[string]bool{}
 	for {
@@ -121,7 +121,7 @@ func (a *Admin) await(ctx context.Context, l Layout) error {
 		if err != nil {
 			return err
 		}
-		missing := unled(l, have)
+		missing := unled(specs, have)
 		for _, b := range brokers {
 			address := net.JoinHostPort(b.Host, strconv.Itoa(b.Port))
 			if missing != "" || silent[address] {
@@ -129,7 +129,7 @@ func (a *Admin) await(ctx context.Context, l Layout) error {
 			}
 			if _, have, err = a.metadataOf(ctx, kafkago.TCP(address)); err != nil {
 				silent[address] = true
-			} else if missing = unled(l, have); missing != "" {
+			} else if missing = unled(specs, have); missing != "" {
 				missing = "as broker " + address + " has it, " + missing
 			}
 		}
@@ -144,9 +144,9 @@ func (a *Admin) await(ctx context.Context, l Layout) error {
 	}
 }
 
-// unled names a topic of the layout that lacks leaders, "" for none.
-func unled(l Layout, have map[string]kafkago.Topic) string {
-	for _, s := range l.Specs() {
+// unled names a topic that lacks leaders, "" for none.
+func unled(specs []TopicSpec, have map[string]kafkago.Topic) string {
+	for _, s := range specs {
 		led := 0
 		for _, p := range have[s.Name].Partitions {
 			if p.Leader.Host != "" {

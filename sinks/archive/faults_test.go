@@ -201,7 +201,9 @@ func TestALogThatGrewBehindACutBlocksAProcessThatStarts(t *testing.T) {
 				stop := started(t, newSink(t, c, log, bucket))
 				time.Sleep(c.Rotation + time.Minute)
 				if strings.HasSuffix(name, "marks") {
+					log.mu.Lock()
 					log.ends[at] += 5
+					log.mu.Unlock()
 					time.Sleep(2 * time.Hour)
 				}
 				stop()
